@@ -54,3 +54,22 @@ def choice(name, value, allowed):
     if value not in allowed:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
     return value
+
+
+def axis_last(x, axis):
+    """Return the array ``x`` with ``axis`` moved to the end."""
+    if x.ndim == 0:
+        raise ValueError("x must have at least one axis, got shape ()")
+    if integer("axis", axis, minimum=-x.ndim) >= x.ndim:
+        raise ValueError(f"axis must be less than {x.ndim}, got {axis}")
+    return np.moveaxis(x, axis, -1)
+
+
+def shifted_logits(x, axis, tau):
+    """Return ``(x - max) / tau`` with ``axis`` moved to the end, and ``max``."""
+    x, tau = axis_last(real_array("x", x), axis), positive("tau", tau)
+    top = x.max(axis=-1, keepdims=True)
+    if not np.isfinite(top).all():
+        raise ValueError(f"x must have a finite maximum in each slice, got {top[~np.isfinite(top)][0]}")
+    with np.errstate(over="ignore"):  # a gap beyond the largest double is -inf, whose probability 0 is right
+        return (x - top) / tau, top

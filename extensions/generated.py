@@ -1,0 +1,179 @@
+"""Pages made from what the chapters computed: `{kexue} results`, `{kexue} chapters` and `{kexue} counts`.
+
+The data are the outputs of the executed chapters, in the cache that the build filled before; nothing is typed by hand.
+"""
+
+import base64
+import html
+import re
+from collections import Counter
+
+import nbformat
+from docutils.parsers.rst import Directive
+from docutils.statemachine import StringList
+from jupyter_cache import get_cache
+
+from extensions import chapters
+from kexue_core.notebook.claims import MIME as CLAIM
+from kexue_core.notebook.derivation import MIME as DERIVATION
+from kexue_core.notebook.explorer import MIME as EXPLORER
+
+
+def setup(app):
+    """Register the directive, and have the pages that use it read again whenever a chapter is."""
+    app.add_directive("kexue", Generated)
+    app.connect("env-get-outdated", lambda app, env, added, changed, removed: list(getattr(env, "kexue_pages", ())))
+    app.connect("env-purge-doc", lambda app, env, name: getattr(env, "kexue_pages", set()).discard(name))
+    app.connect("env-merge-info", merge)
+    app.connect("html-page-context", name_run, priority=950)
+
+
+def merge(app, env, names, other):
+    """Join what parallel readers found."""
+    env.kexue_pages = getattr(env, "kexue_pages", set()) | getattr(other, "kexue_pages", set())
+
+
+class Generated(Directive):
+    """Insert what one of the functions below writes as Markdown."""
+
+    required_arguments = 1
+
+    def run(self):
+        """Parse the Markdown in place."""
+        pages = {"results": results, "chapters": overview, "counts": counts}
+        if self.arguments[0] not in pages:
+            raise self.error(f"kexue must be one of {', '.join(pages)}, got {self.arguments[0]!r}")
+        env = self.state.document.settings.env
+        env.kexue_pages = getattr(env, "kexue_pages", set()) | {env.docname}
+        from docutils import nodes
+
+        container = nodes.container()
+        self.state.nested_parse(StringList(pages[self.arguments[0]]().splitlines()), 0, container)
+        return container.children
+
+
+def executed(slug):
+    """Return a chapter with the outputs of its run."""
+    notebook = nbformat.read(chapters.notebook_path(slug), 4)
+    return get_cache(chapters.cache_path()).merge_match_into_notebook(notebook)[1]
+
+
+def outputs(slug, mime):
+    """Return the data of one MIME type among a chapter's outputs."""
+    cells = (cell for cell in executed(slug).cells if cell.cell_type == "code")
+    return [output.data[mime] for cell in cells for output in cell.outputs if mime in output.get("data", {})]
+
+
+def title(slug):
+    """Return a chapter's title."""
+    return chapters_head(slug).splitlines()[0].removeprefix("# ").strip()
+
+
+def chapters_head(slug):
+    """Return the first cell of a chapter: title and box."""
+    return nbformat.read(chapters.notebook_path(slug), 4).cells[0].source
+
+
+def insight(slug):
+    """Return the sentence that the box of a chapter gives as its insight."""
+    match = re.search(r"\*\*Insight[.:]?\*\*\s*(.+?)\s*(?:\n>?\s*\n|\n> \*\*|\Z)", chapters_head(slug), re.S)
+    if match is None:
+        raise ValueError(f"{slug} must have '**Insight.** …' in the box of its first cell, got {chapters_head(slug)!r}")
+    return re.sub(r"\s*\n>\s*", " ", match[1])
+
+
+def results():
+    """Every published figure beside ours, grouped by the parts of the book."""
+    lines = []
+    for caption, members in chapters.parts():
+        claims = {slug: outputs(slug, CLAIM) for slug in members}
+        if not any(claims.values()):
+            continue
+        lines += [f"## {caption}", ""]
+        for slug, found in claims.items():
+            lines += [f"### [{title(slug)}]({slug}.ipynb)", ""]
+            for claim in found:
+                rows = "".join(
+                    f"<tr><th scope=row>{html.escape(row[0])}</th>"
+                    + "".join(f"<td>{html.escape(value)}</td>" for value in row[1:])
+                    + "</tr>"
+                    for row in claim["rows"]
+                )
+                lines += [
+                    f'<table class="kx-claim"><caption>{html.escape(claim["what"])} '
+                    f"<span>{html.escape(claim['source'])}; agrees {html.escape(claim['tolerance'])}</span></caption>"
+                    "<thead><tr><td></td><th scope=col>published</th><th scope=col>ours</th>"
+                    f"<th scope=col>deviation</th></tr></thead><tbody>{rows}</tbody></table>",
+                    "",
+                ]
+    return "\n".join(lines)
+
+
+def overview():
+    """Every chapter with its picture, its insight and its part."""
+    lines = []
+    for caption, members in chapters.parts():
+        if not members:
+            continue
+        lines += [f"## {caption}", "", "::::{grid} 1 2 2 2", ":gutter: 3", ""]
+        for slug in members:
+            lines += [
+                f":::{{grid-item-card}} {title(slug)}",
+                f":link: {slug}",
+                ":link-type: doc",
+                f":img-top: {poster(slug)}",
+                ":img-alt: The first explorer of this chapter at its default stop",
+                "",
+                insight(slug),
+                ":::",
+                "",
+            ]
+        lines += ["::::", ""]
+    return "\n".join(lines)
+
+
+def poster(slug):
+    """Write the picture of a chapter's first explorer into the build folder; return its path for Sphinx."""
+    cells = (cell for cell in executed(slug).cells if cell.cell_type == "code")
+    for cell in cells:
+        for output in cell.outputs:
+            if EXPLORER in output.get("data", {}):
+                path = chapters.BUILD / "posters" / f"{slug}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                picture = base64.b64decode(output.data["image/png"])
+                if not path.exists() or path.read_bytes() != picture:
+                    path.write_bytes(picture)
+                return f"/{path.relative_to(chapters.ROOT)}"
+    raise ValueError(f"{slug} must have an explorer, got none")
+
+
+def totals():
+    """Count what the chapters hold."""
+    count = Counter(chapters=len(chapters.slugs()))
+    for slug in chapters.slugs():
+        count["steps"] += sum(data["steps"] for data in outputs(slug, DERIVATION))
+        explorers = outputs(slug, EXPLORER)
+        count["explorers"] += len(explorers)
+        count["stops"] += sum(data["combinations"] for data in explorers)
+        count["figures"] += sum(len(claim["rows"]) for claim in outputs(slug, CLAIM))
+    return count
+
+
+def counts():
+    """The size of the book in one sentence, counted from its outputs."""
+    count = totals()
+    return (
+        f"**{count['chapters']}** chapters · **{count['steps']}** derivation steps checked by SymPy · "
+        f"**{count['explorers']}** explorers with **{count['stops']:,}** pictures · "
+        f"**{count['figures']}** published figures [reproduced](reproduced_results.md)"
+    )
+
+
+def name_run(app, pagename, templatename, context, doctree):
+    """Say below a chapter when it was executed and how long that took."""
+    data = getattr(app.env, "nb_metadata", {}).get(pagename, {}).get("exec_data")
+    if data and data.get("runtime") and "body" in context:
+        import datetime
+
+        date = datetime.datetime.fromtimestamp(data["mtime"], datetime.UTC).date().isoformat()
+        context["body"] += f'<p class="kx-run">Executed on {date} in {data["runtime"]:.1f} seconds.</p>'

@@ -1,0 +1,91 @@
+"""One look for all figures: colour-blind safe, transparent, legible on light and dark pages."""
+
+import io
+import os
+import re
+
+import matplotlib as mpl
+from matplotlib.backends.backend_mixed import MixedModeRenderer
+from matplotlib.backends.backend_svg import RendererSVG
+from matplotlib.figure import Figure
+from matplotlib.textpath import TextToPath
+
+__all__ = ["figure_svg", "new_figure", "set_style"]
+
+# Okabe and Ito's colours; the yellow is left out (too faint on white), the black is the text's own.
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
+
+STYLE = {
+    "axes.prop_cycle": mpl.cycler(color=COLORS),
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "axes.axisbelow": True,
+    "axes.facecolor": "none",
+    "figure.facecolor": "none",
+    "savefig.facecolor": "none",
+    "figure.figsize": (7.0, 3.4),
+    "figure.dpi": 100,
+    "savefig.dpi": 144,
+    "figure.constrained_layout.use": True,
+    "font.size": 10,
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+    "image.cmap": "viridis",
+    "svg.hashsalt": "kexue",
+}
+
+
+_text_to_path = TextToPath()
+
+
+def building_book():
+    """Tell whether the notebook is executed for the built book (``KEXUE_BOOK=1``)."""
+    return os.environ.get("KEXUE_BOOK") == "1"
+
+
+def set_style():
+    """Make matplotlib draw in the style of the book: call it once, in the first code cell."""
+    mpl.rcParams.update(STYLE)
+    try:
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+    except ImportError:
+        return
+    # Stored notebooks keep PNG, which every viewer shows and nbval passes over; the book takes the sharper SVG.
+    set_matplotlib_formats("svg" if building_book() else "png")
+
+
+def new_figure(figsize=None, panels=(1, 1)):
+    """Return a figure outside pyplot and its axes: one Axes, or an array of them.
+
+    Parameters
+    ----------
+    figsize : (2,) tuple of float, optional
+        Width and height in inches.
+    panels : (2,) tuple of int
+        Rows and columns of axes.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=figsize or STYLE["figure.figsize"], layout="constrained")
+        axes = figure.subplots(*panels)
+    return figure, axes
+
+
+def figure_svg(figure, salt="kexue"):
+    """Return the figure as an ``<svg>`` element whose text stays text and whose ids depend on ``salt`` only."""
+    buffer = io.StringIO()
+    width, height = figure.get_size_inches() * 72
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}):
+        figure.dpi = 72  # the unit of SVG
+        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        vector = RendererSVG(width, height, buffer, image_dpi=144, metadata=nothing)
+        vector._text2path = _text_to_path  # keeps its cache of parsed formulas; a fresh one costs 100 ms a picture
+        renderer = MixedModeRenderer(figure, width, height, 144, vector)
+        figure.draw(renderer)
+        renderer.finalize()
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.S)
+    svg = re.sub(r'<g id="[^"]*"', "<g", svg)
+    return re.sub(r' (width|height)="[\d.]+pt"', "", svg, count=2).strip()

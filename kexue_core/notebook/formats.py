@@ -1,0 +1,70 @@
+"""How numbers are written: few digits, the same on every machine."""
+
+import math
+import numbers
+
+import numpy as np
+
+__all__ = ["format_number"]
+
+
+def format_number(value, digits=4):
+    """Write a number with ``digits`` significant digits, or pass a string through.
+
+    Parameters
+    ----------
+    value : bool, int, float or str
+        numpy scalars are welcome.
+    digits : int
+        Significant digits of a float; integers are written in full.
+
+    Returns
+    -------
+    str
+        Thousands are set apart by a narrow space; below 1e-4 and from 1e7 on, floats take an exponent.
+
+    Raises
+    ------
+    ValueError
+        If ``value`` is NaN.
+    TypeError
+        If ``value`` is something else, an array for example.
+
+    Examples
+    --------
+    >>> format_number(0.123456), format_number(2.0), format_number(True), format_number(3.21e-9)
+    ('0.1235', '2', 'yes', '3.21e-9')
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if isinstance(value, numbers.Integral):
+        return _group(str(int(value)))
+    if not isinstance(value, numbers.Real):
+        raise TypeError(f"value must be a number or a string, got {value!r}")
+    value = float(value)
+    if math.isnan(value):
+        raise ValueError("value must not be NaN, got nan")
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    if value == 0:
+        return "0"
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    exponent = int(exponent)
+    if -5 < exponent < 7:
+        text = f"{value:.{max(digits - 1 - exponent, 0)}f}"
+        if exponent >= digits:
+            text = str(round(float(f"{value:.{digits - 1}e}")))
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+        return _group(text.replace("-", "−"))
+    mantissa = mantissa.rstrip("0").rstrip(".").replace("-", "−")
+    return f"{mantissa}e{exponent}"
+
+
+def _group(text):
+    head, dot, tail = text.partition(".")
+    sign, head = ("−", head[1:]) if head[:1] in "-−" else ("", head)
+    if len(head) > 4:
+        head = f"{int(head):,}".replace(",", "\u202f")
+    return sign + head + dot + tail
