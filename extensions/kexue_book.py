@@ -1,6 +1,7 @@
 """The book's own Sphinx extension: local mathematics, local explorers, pages made from what the chapters computed."""
 
 import os
+import re
 from pathlib import Path
 
 import sphinxcontrib.katex as katex
@@ -10,6 +11,7 @@ from sphinx.application import Sphinx
 from extensions import chapters, generated
 
 HERE = Path(__file__).parent
+COLAB_BRANCH = "colab"  # the workflow puts the chapters there with a cell that installs the package
 
 
 def setup(app: Sphinx):
@@ -22,6 +24,7 @@ def setup(app: Sphinx):
     app.add_config_value("kexue_sources", chapters.sources_key(), "env")
     app.connect("config-inited", configure)
     app.connect("html-page-context", clean_page, priority=900)
+    app.connect("build-finished", clean_files)
     generated.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -38,9 +41,23 @@ def configure(app, config):
 
 
 def clean_page(app, pagename, templatename, context, doctree):
-    """Drop the scripts of sphinx-thebe: it is not used, asks another host, and declares a constant twice."""
+    """Drop the scripts of sphinx-thebe, which is not used, and launch Colab from the branch that installs the package."""
     context["script_files"] = [
         script
         for script in context.get("script_files", [])
-        if "thebe" not in str(script).lower() and "THEBE" not in str(getattr(script, "attributes", {}).get("body", ""))
+        if "thebe" not in f"{script}{getattr(script, 'attributes', '')}".lower()
     ]
+    for group in context.get("header_buttons", []):
+        for button in group.get("buttons", []):
+            if "colab" in (button.get("url") or ""):
+                button["url"] = button["url"].replace("/blob/main/", f"/blob/{COLAB_BRANCH}/")
+
+
+def clean_files(app, exception):
+    """Drop the theme's font preloads: from disk a browser refuses them, and loads the fonts again from the styles."""
+    if exception is None and app.builder.format == "html":
+        for page in Path(app.outdir).rglob("*.html"):
+            text = page.read_text(encoding="utf-8")
+            clean = re.sub(r'\s*<link rel="preload" as="font"[^>]*>', "", text)
+            if clean != text:
+                page.write_text(clean, encoding="utf-8")

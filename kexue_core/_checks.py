@@ -73,3 +73,21 @@ def shifted_logits(x, axis, tau):
         raise ValueError(f"x must have a finite maximum in each slice, got {top[~np.isfinite(top)][0]}")
     with np.errstate(over="ignore"):  # a gap beyond the largest double is -inf, whose probability 0 is right
         return (x - top) / tau, top
+
+
+def decreasing_times(times):
+    """Return a schedule as a list of floats: at least two, positive, strictly decreasing."""
+    times = finite_array("times", times, ndim=1)
+    if len(times) < 2:
+        raise ValueError(f"times must hold at least 2 values, got {len(times)}")
+    if times.min() <= 0:
+        raise ValueError(f"times must be positive, got {times.min()}")
+    if (np.diff(times) >= 0).any():
+        raise ValueError(f"times must be strictly decreasing, got {times}")
+    return times.tolist()
+
+
+def in_unit_interval(name, value):
+    """Refuse an array with entries outside [0, 1]."""
+    if value.min() < 0 or value.max() > 1:
+        raise ValueError(f"{name} must lie in [0, 1], got {value[(value < 0) | (value > 1)][0]}")

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kexue_core import _checks
-from kexue_core.samplers import _decreasing_times, _in_unit_interval, solve_diffusion_ode
+from kexue_core.samplers import solve_diffusion_ode
 
 __all__ = ["gaussian_mean_time", "fit_mean_direction", "TrajectoryPCA", "trajectory_pca"]
 
@@ -114,12 +114,12 @@ def fit_mean_direction(denoise, x, times, targets, *, grid=None, analytic_first=
     >>> fit_mean_direction(denoise_gaussian, x, times, reference_trajectory(denoise_gaussian, x, times))
     array([0.21])
     """
-    x, times = _checks.finite_array("x", x), _decreasing_times(times)
+    x, times = _checks.finite_array("x", x), _checks.decreasing_times(times)
     targets = _checks.finite_array("targets", targets)
     if targets.shape != (len(times), *x.shape):
         raise ValueError(f"targets must have shape {(len(times), *x.shape)}, one x for each time, got {targets.shape}")
     grid = np.arange(101) / 100 if grid is None else _checks.finite_array("grid", grid, ndim=1)
-    _in_unit_interval("grid", grid)
+    _checks.in_unit_interval("grid", grid)
 
     fitted = []
     for i, step in enumerate(pairwise(times)):

@@ -155,7 +155,7 @@ def solve_diffusion_ode(denoise, x, times, *, method="euler", r=None, scale=None
     >>> trajectory[-1].round(3), nfe  # exactly 8 / sqrt(65) = 0.992
     (array([0.992]), 64)
     """
-    x, times = _checks.finite_array("x", x), _decreasing_times(times)
+    x, times = _checks.finite_array("x", x), _checks.decreasing_times(times)
     direction = METHODS[_checks.choice("method", method, METHODS)].direction
     r, scale = _step_options(method, r, scale, len(times) - 1)
     calls = 0
@@ -211,7 +211,7 @@ def reference_trajectory(denoise, x, times, *, substeps=400):
     >>> reference_trajectory(denoise_gaussian, [np.sqrt(65.0)], [8.0, 1.0, 0.1]).round(3).ravel()
     array([8.062, 1.414, 1.005])
     """
-    x, times = _checks.finite_array("x", x), _decreasing_times(times)
+    x, times = _checks.finite_array("x", x), _checks.decreasing_times(times)
     substeps = _checks.integer("substeps", substeps, minimum=1)
 
     def slope(x, t):
@@ -235,17 +235,6 @@ def _analytic_direction(x, t):
     return x / np.sqrt(1 + t**2)
 
 
-def _decreasing_times(times):
-    times = _checks.finite_array("times", times, ndim=1)
-    if len(times) < 2:
-        raise ValueError(f"times must hold at least 2 values, got {len(times)}")
-    if times.min() <= 0:
-        raise ValueError(f"times must be positive, got {times.min()}")
-    if (np.diff(times) >= 0).any():
-        raise ValueError(f"times must be strictly decreasing, got {times}")
-    return times.tolist()
-
-
 def _step_options(method, r, scale, n_steps):
     if method != "amed":
         for name, value in (("r", r), ("scale", scale)):
@@ -255,7 +244,7 @@ def _step_options(method, r, scale, n_steps):
     if r is None:
         raise ValueError("r must be given for method 'amed', got None")
     r, scale = _per_step("r", r, n_steps), _per_step("scale", 1.0 if scale is None else scale, n_steps)
-    _in_unit_interval("r", r)
+    _checks.in_unit_interval("r", r)
     if scale.min() <= 0:
         raise ValueError(f"scale must be positive, got {scale.min()}")
     return r, scale
@@ -266,8 +255,3 @@ def _per_step(name, value, n_steps):
     if value.shape not in ((), (n_steps,)):
         raise ValueError(f"{name} must be a number or one for each of {n_steps} steps, got shape {value.shape}")
     return np.broadcast_to(value, (n_steps,))
-
-
-def _in_unit_interval(name, value):
-    if value.min() < 0 or value.max() > 1:
-        raise ValueError(f"{name} must lie in [0, 1], got {value[(value < 0) | (value > 1)][0]}")
