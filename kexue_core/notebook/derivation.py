@@ -288,14 +288,14 @@ def _sample(expression):
     """Yield points that respect the assumptions on the symbols; always the same ones."""
     symbols = sorted(expression.free_symbols, key=lambda symbol: symbol.name)
     rng = random.Random(10145)
-    for _ in range(_POINTS if symbols else 1):
+    for turn in range(_POINTS if symbols else 1):
         point = {}
-        for symbol in symbols:
+        for place, symbol in enumerate(symbols):
             number = sp.Rational(rng.randint(11, 997), 401)
             if symbol.is_integer:
                 number = sp.Integer(rng.randint(2, 6) * (2 if symbol.is_even else 1))
-            sign = 1 if symbol.is_nonnegative else -1 if symbol.is_nonpositive else rng.choice((-1, 1))
-            point[symbol] = sign * number
+            negative = symbol.is_nonpositive or (not symbol.is_nonnegative and turn >> place % 2 & 1)
+            point[symbol] = -number if negative else number
         yield point
 
 

@@ -1,0 +1,367 @@
+"""Monarch matrices ``M = P' L P R``: two block-diagonal factors, a transposition between them, an exact projection.
+
+For a divisor b of n write a row as (i, j), i < n/b, j < b, and a column as (k, l) likewise. Then
+``M_ijkl = L_jik R_kjl``: each slice ``M[:, j, k, :]`` is an outer product, so the closest Monarch matrix is found by n
+small rank-one problems. The block size is ``block`` = b throughout.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from kexue_core._checks import finite_array, integer
+
+__all__ = [
+    "block_permutation",
+    "monarch_dense",
+    "monarch_matvec",
+    "monarch_solve",
+    "monarch_project",
+    "monarch_cost",
+    "monarch_dim",
+    "low_rank_error",
+]
+
+
+def block_permutation(n, block):
+    """Return P_(n/b, b) as an index vector: ``x[P]`` is ``x.reshape(n/b, b).T.ravel()``.
+
+    Parameters
+    ----------
+    n, block : int
+        ``block`` = b divides ``n``.
+
+    Returns
+    -------
+    (n,) ndarray of int
+        Its inverse is ``block_permutation(n, n // block)``; so for ``n = b^2`` it is its own.
+
+    Raises
+    ------
+    ValueError
+        If ``block`` does not divide ``n``.
+
+    References
+    ----------
+    .. [1] kexue.fm/archives/10249, results 2 and 7; arXiv:2204.00595.
+
+    Examples
+    --------
+    >>> block_permutation(6, 2)
+    array([0, 2, 4, 1, 3, 5])
+    """
+    n, b = _size_and_block(n, block)
+    return np.arange(n).reshape(n // b, b).T.ravel()
+
+
+def monarch_dense(L, R):
+    """Return the matrix ``M_ijkl = L_jik R_kjl`` in full.
+
+    Parameters
+    ----------
+    L : (..., b, n/b, n/b) array_like
+        The b blocks of the left factor; real or complex.
+    R : (..., n/b, b, b) array_like
+        The n/b blocks of the right factor.
+
+    Returns
+    -------
+    (..., n, n) ndarray
+        Equal to ``P_(b, n/b) diag(L) P_(n/b, b) diag(R)``.
+
+    Raises
+    ------
+    ValueError
+        If the blocks do not fit each other or a value is not finite.
+
+    References
+    ----------
+    .. [1] kexue.fm/archives/10249, results 4 and 7.
+
+    Examples
+    --------
+    >>> monarch_dense(np.eye(2)[None] + [[[0]], [[1]]], np.ones((2, 2, 2)))
+    array([[1., 1., 0., 0.],
+           [2., 2., 1., 1.],
+           [0., 0., 1., 1.],
+           [1., 1., 2., 2.]])
+    """
+    L, R, n = _factors(L, R)
+    M = np.einsum("...jik,...kjl->...ijkl", L, R)
+    return M.reshape(*M.shape[:-4], n, n)
+
+
+def monarch_matvec(L, R, x):
+    """Return ``M x`` in ``n^2/b + n b`` multiplications (`monarch_cost`), without forming M.
+
+    Parameters
+    ----------
+    L : (..., b, n/b, n/b) array_like
+    R : (..., n/b, b, b) array_like
+    x : (..., n) array_like
+        Its leading axes and those of the factors are broadcast.
+
+    Returns
+    -------
+    (..., n) ndarray
+        Equal to ``monarch_dense(L, R) @ x`` up to rounding.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit or a value is not finite.
+
+    References
+    ----------
+    .. [1] kexue.fm/archives/10249, results 3 and 7.
+
+    Examples
+    --------
+    >>> monarch_matvec(np.ones((2, 2, 2)), np.ones((2, 2, 2)), [1.0, 2.0, 3.0, 4.0])
+    array([10., 10., 10., 10.])
+    """
+    L, R, n = _factors(L, R)
+    x = _vector("x", x, n)
+    p, b = R.shape[-3], R.shape[-1]
+    inner = np.einsum("...kjl,...kl->...jk", R, x.reshape(*x.shape[:-1], p, b))
+    y = np.einsum("...jik,...jk->...ij", L, inner)
+    return y.reshape(*y.shape[:-2], n)
+
+
+def monarch_solve(L, R, y):
+    """Return the x with ``M x = y``: ``x = R^(-1) P' L^(-1) P y``, block by block.
+
+    Parameters
+    ----------
+    L : (..., b, n/b, n/b) array_like
+    R : (..., n/b, b, b) array_like
+    y : (..., n) array_like
+        Its leading axes and those of the factors are broadcast.
+
+    Returns
+    -------
+    (..., n) ndarray
+        The blocks are inverted in ``n^3/b^2 + n b^2`` operations, up to a constant; ``2 n^2`` for ``n = b^2``.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit or a value is not finite.
+    numpy.linalg.LinAlgError
+        If a block is singular; then M is.
+
+    References
+    ----------
+    .. [1] kexue.fm/archives/10249, result 3.
+
+    Examples
+    --------
+    >>> monarch_solve(2 * np.ones((2, 1, 1)), [[[1.0, 1.0], [0.0, 1.0]]], [6.0, 2.0])
+    array([2., 1.])
+    """
+    L, R, n = _factors(L, R)
+    y = _vector("y", y, n)
+    p, b = R.shape[-3], R.shape[-1]
+    inner = np.linalg.solve(L, np.swapaxes(y.reshape(*y.shape[:-1], p, b), -1, -2)[..., None])[..., 0]
+    x = np.linalg.solve(R, np.swapaxes(inner, -1, -2)[..., None])[..., 0]
+    return x.reshape(*x.shape[:-2], n)
+
+
+class Monarch(NamedTuple):
+    """The factors of the closest Monarch matrix and its squared Frobenius distance."""
+
+    L: np.ndarray
+    R: np.ndarray
+    error: np.ndarray
+
+
+def monarch_project(a, block=None):
+    """Return the Monarch matrix closest to ``a`` in the Frobenius norm, by one SVD for each slice ``a[:, j, k, :]``.
+
+    Exact: the slices share no parameter, and for each the best outer product is ``sigma_1 u v`` (Eckart-Young). The
+    singular value is split evenly. It takes n SVDs of size n/b by b: ``O(n^2.5)`` for ``n = b^2``.
+
+    Parameters
+    ----------
+    a : (..., n, n) array_like
+        Real or complex.
+    block : int, optional
+        The divisor b of n; ``sqrt(n)`` if that is an integer.
+
+    Returns
+    -------
+    Monarch
+        ``L`` (..., b, n/b, n/b), ``R`` (..., n/b, b, b), and ``error`` (...), which is ``|a - M|_F^2``, the sum of
+        all squared singular values but the first of each slice. M is unique unless these tie; ``L, R`` never are.
+
+    Raises
+    ------
+    ValueError
+        If ``a`` is not square or not finite, ``block`` does not divide n, or is left out and n is not a square.
+
+    References
+    ----------
+    .. [1] kexue.fm/archives/10249, results 5 and 7; arXiv:2204.00595, section 3.3.
+
+    Examples
+    --------
+    The discrete Fourier transform is Monarch after one permutation of its columns.
+
+    >>> F = np.exp(-2j * np.pi / 16 * np.outer(np.arange(16), np.arange(16))) / 4
+    >>> float(monarch_project(F).error.round(3)), bool(monarch_project(F[:, block_permutation(16, 4)]).error < 1e-24)
+    (12.0, True)
+    """
+    a = _square(a)
+    n = a.shape[-1]
+    if block is None:
+        b = math.isqrt(n)
+        if b * b != n:
+            divisors = [d for d in range(1, n + 1) if n % d == 0]
+            raise ValueError(f"block must be given, one of {divisors}, when n is not a square, got n = {n}")
+    else:
+        n, b = _size_and_block(n, block)
+    slices = np.moveaxis(a.reshape(*a.shape[:-2], n // b, b, n // b, b), -4, -2)
+    u, s, vh = np.linalg.svd(slices, full_matrices=False)
+    root = np.sqrt(s[..., :1])
+    L = np.moveaxis(u[..., 0] * root, -1, -2)
+    R = np.swapaxes(vh[..., 0, :] * root, -3, -2)
+    return Monarch(L, R, (s[..., 1:] ** 2).sum(axis=(-3, -2, -1)))
+
+
+def monarch_cost(n, block):
+    """Return ``n^2/b + n b``, the parameters of a Monarch matrix and the multiplications of its product with a vector.
+
+    Parameters
+    ----------
+    n, block : int
+        ``block`` = b divides ``n``.
+
+    Returns
+    -------
+    int
+        Smallest at ``b = sqrt(n)``: ``2 n^1.5``, as for a factored matrix of rank ``sqrt(n)``.
+
+    Raises
+    ------
+    ValueError
+        If ``block`` does not divide ``n``.
+
+    References
+    ----------
+    .. [1] kexue.fm/archives/10249, results 3 and 7.
+
+    Examples
+    --------
+    >>> monarch_cost(4096, 64), 4096**2
+    (524288, 16777216)
+    """
+    n, b = _size_and_block(n, block)
+    return n * (n // b + b)
+
+
+def monarch_dim(n, block):
+    """Return ``n (n/b + b - 1)``, the dimension of the set of Monarch matrices.
+
+    It is `monarch_cost` less the n scalings ``L_jik t_jk, R_kjl / t_jk`` that do not change the product.
+
+    Parameters
+    ----------
+    n, block : int
+        ``block`` = b divides ``n``.
+
+    Returns
+    -------
+    int
+        For ``n = b^2`` it is ``2 n b - b^2``, the dimension of the matrices of rank b: equal budgets.
+
+    Raises
+    ------
+    ValueError
+        If ``block`` does not divide ``n``.
+
+    References
+    ----------
+    .. [1] kexue.fm/archives/10249, results 6 and 7.
+
+    Examples
+    --------
+    >>> monarch_dim(16, 4), 2 * 16 * 4 - 4**2
+    (112, 112)
+    """
+    n, b = _size_and_block(n, block)
+    return n * (n // b + b - 1)
+
+
+def low_rank_error(a, rank):
+    """Return the squared Frobenius distance of ``a`` to the closest matrix of a rank: ``sum_(i > rank) sigma_i^2``.
+
+    Parameters
+    ----------
+    a : (..., n, n) array_like
+        Real or complex.
+    rank : int
+        From 0 on.
+
+    Returns
+    -------
+    (...) ndarray or float
+        ``|a|_F^2`` for rank 0, zero from rank n on.
+
+    Raises
+    ------
+    ValueError
+        If ``a`` is not square or not finite, or ``rank < 0``.
+
+    References
+    ----------
+    .. [1] kexue.fm/archives/10249, results 1 and 6.
+
+    Examples
+    --------
+    >>> float(low_rank_error(np.diag([3.0, 2.0, 1.0]), 1).round(3))
+    5.0
+    """
+    a, rank = _square(a), integer("rank", rank, minimum=0)
+    return (np.linalg.svd(a, compute_uv=False)[..., rank:] ** 2).sum(axis=-1)
+
+
+def _numbers(name, value):
+    """Return ``value`` as a real or complex float array without NaN or infinity, not empty."""
+    array = np.asarray(value)
+    if not np.iscomplexobj(array):
+        return finite_array(name, array)
+    parts = finite_array(name, np.stack([array.real, array.imag]))
+    return parts[0] + 1j * parts[1]
+
+
+def _size_and_block(n, block):
+    n, b = integer("n", n, minimum=1), integer("block", block, minimum=1)
+    if n % b:
+        raise ValueError(f"block must divide n = {n}, got {b}")
+    return n, b
+
+
+def _square(a):
+    a = _numbers("a", a)
+    if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
+        raise ValueError(f"a must be square in its last two axes, got shape {a.shape}")
+    return a
+
+
+def _factors(L, R):
+    """Return both factors as arrays, and n."""
+    L, R = _numbers("L", L), _numbers("R", R)
+    if L.ndim < 3 or L.shape[-1] != L.shape[-2]:
+        raise ValueError(f"L must have shape (..., b, n/b, n/b), got shape {L.shape}")
+    b, p = L.shape[-3:-1]
+    if R.shape[-3:] != (p, b, b):
+        raise ValueError(f"R must have shape (..., {p}, {b}, {b}) to fit L, got shape {R.shape}")
+    return L, R, b * p
+
+
+def _vector(name, x, n):
+    x = _numbers(name, x)
+    if x.shape[-1:] != (n,):
+        raise ValueError(f"{name} must have a last axis of length {n}, got shape {x.shape}")
+    return x
