@@ -41,7 +41,7 @@ def configure(app, config):
 
 
 def clean_page(app, pagename, templatename, context, doctree):
-    """Drop the scripts of sphinx-thebe, which is not used, and launch Colab from the branch that installs the package."""
+    """Drop the scripts of sphinx-thebe, which is not used; launch Colab from the branch that installs the package."""
     context["script_files"] = [
         script
         for script in context.get("script_files", [])

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from kexue_core._checks import integer
 from kexue_core.monarch import _numbers
 
 __all__ = ["butterfly_dense", "butterfly_dim"]
@@ -52,3 +53,39 @@ def butterfly_dense(factors):
         blocks, x = blocks.reshape(n // (2 * h), h, 2, 2), product.reshape(n // (2 * h), 2, h, n)
         product = np.einsum("qtij,qjtc->qitc", blocks, x).reshape(n, n)
     return product
+
+
+def butterfly_dim(n):
+    """Return ``n (log2(n) + 1)``, the dimension of the set of butterfly matrices of size n.
+
+    Each of the log2(n) factors has 2n parameters; between two neighbours n scalings do not change the product.
+
+    Parameters
+    ----------
+    n : int
+        A power of 2, at least 2.
+
+    Returns
+    -------
+    int
+        Equal to `kexue_core.monarch.monarch_dim` for n = 4 and below it, for every block size, from n = 8 on: from
+        there on not every Monarch matrix is a butterfly. The article says so for n > 512.
+
+    Raises
+    ------
+    ValueError
+        If ``n`` is not a power of 2 or below 2.
+
+    References
+    ----------
+    .. [1] kexue.fm/archives/10249, result 10.
+
+    Examples
+    --------
+    >>> butterfly_dim(4), butterfly_dim(16)
+    (12, 80)
+    """
+    n = integer("n", n, minimum=2)
+    if n & (n - 1):
+        raise ValueError(f"n must be a power of 2, got {n}")
+    return n * n.bit_length()

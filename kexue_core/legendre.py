@@ -50,7 +50,7 @@ def project_piecewise_constant(u, n):
     """Return the Legendre coefficients ``c_i = int_(-1)^1 u g_i ds`` of a staircase of L equal steps.
 
     Exact: with ``int p_i = (p_(i+1) - p_(i-1)) / (2i+1)`` and summation by parts, only the jumps of u enter, so nothing
-    cancels between neighbours. No differential equation: the reference of `legs_scan`.
+    cancels between neighbours. No differential equation: the reference of `kexue_core.legs.legs_scan`.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def legs_resolution(n, a):
     Examples
     --------
     >>> legs_resolution(32, np.pi * np.array([8, 10, 12, 16])).round(3)
-    array([0.   , 0.035, 0.592, 0.761])
+    array([0.   , 0.054, 0.555, 0.778])
     """
     n, a = integer("n", n, minimum=1), np.abs(finite_array("a", a))
     turn = max(n, math.ceil(a.max()))

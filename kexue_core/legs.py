@@ -136,7 +136,7 @@ def legs_scan(u, n, method="exact"):
     Examples
     --------
     >>> legs_scan([1.0, 3.0, 2.0], 3)[-1].round(3)
-    array([2.828, 0.544, -0.937])
+    array([ 2.828,  0.544, -0.703])
     """
     u, n = _signal(u), integer("n", n, minimum=1)
     choice("method", method, ("exact", *_STEPS))

@@ -2,7 +2,7 @@
 
 The state holds the coefficients of the past in an orthonormal basis. Differentiating them in time gives A and b: with
 a Fourier or Legendre basis on a sliding window, or a Legendre basis on the whole past (LegS, ``x' = (A x + b u) / t``,
-whose recursion is in `kexue_core.legendre_memory`).
+whose recursions are in `kexue_core.legs`).
 """
 
 import math
@@ -24,9 +24,9 @@ def hippo_matrix(kind, n, *, window=1.0, scaling="orthonormal", feedback=2.0):
         "fourier"  A_ij = (2 pi 1j f_i [i = j] - feedback) / w,  f_i = i - (n-1)/2    b_i = feedback / w
 
     "legs" is exact. "legt" replaces ``u(T-w)`` by the value of the truncated series there, and so does "fourier":
-    by its sum with ``feedback=1`` (the article), by twice its sum minus ``u(T)`` with 2. At a jump a Fourier series
-    tends to the mean of both sides, so only 2 forgets after one window. With a the feedback and n to infinity,
-    window j ago enters with the weight ``2a/(2+a) ((2-a)/(2+a))^j``: 2/3, 2/9, 2/27, ... for 1.
+    by ``sum_i x_i`` with ``feedback=1`` (the article), by ``2 sum_i x_i - u(T)`` with 2. At a jump a Fourier series
+    tends to the mean of both sides, so only 2 forgets after one window: with feedback a and n to infinity, the window
+    j windows ago enters with the weight ``2a/(2+a) ((2-a)/(2+a))^j``, for 1 that is 2/3, 2/9, 2/27, ...
 
     Parameters
     ----------
@@ -283,7 +283,7 @@ def legt_delay_response(n, z):
     --------
     >>> z = 2j * np.pi * np.array([8.0, 9.0, 10.0])
     >>> abs(legt_delay_response(32, z) - np.exp(-z)).round(3)
-    array([0.001, 0.07 , 0.701])
+    array([0.001, 0.07 , 0.695])
     """
     A, b = hippo_matrix("legt", n)
     k = np.arange(n)

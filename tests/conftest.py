@@ -17,10 +17,16 @@ from kexue_core.notebook.explorer import Explorer
 mpl.use("agg")
 
 SITE = chapters.BUILD / "html"
-MISSING = (
-    "no browser: install Chromium (Debian: apt-get install chromium; elsewhere: .venv/bin/playwright install chromium)"
-)
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+MISSING = "no browser; Debian: apt-get install chromium; elsewhere: .venv/bin/playwright install chromium"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 @functools.cache

@@ -1,0 +1,171 @@
+"""The built site as files: complete, self-contained, light; and a build that cannot leave half a site."""
+
+import gzip
+import re
+import subprocess
+from html.parser import HTMLParser
+from urllib.parse import unquote, urlsplit
+
+import nbformat
+import pytest
+from conftest import SITE
+
+from extensions import build, chapters, colab, rerun
+
+PAGES = sorted(path.relative_to(SITE).as_posix() for path in SITE.rglob("*.html") if "_static" not in path.parts)
+every_page = pytest.mark.parametrize("page", PAGES)
+BUDGET = 250_000
+
+
+class Links(HTMLParser):
+    """Collect what a page loads, where it leads, its ids and its pictures."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.loads, self.leads, self.ids, self.images = [], [], set(), []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        if "id" in attributes:
+            self.ids.add(attributes["id"])
+        if tag == "img":
+            self.images.append(attributes)
+        if tag in ("script", "img", "iframe", "source") and attributes.get("src"):
+            self.loads.append(attributes["src"])
+        if tag == "link" and set((attributes.get("rel") or "").split()) & {"stylesheet", "icon", "preload"}:
+            self.loads.append(attributes["href"])
+        if tag == "a" and attributes.get("href"):
+            self.leads.append(attributes["href"])
+
+
+@pytest.fixture
+def text(site, page):
+    return (site / page).read_text()
+
+
+def test_the_site_has_a_page_for_every_chapter(site):
+    for slug in [*chapters.slugs(), "intro", "reproduced_results", "bibliography"]:
+        assert (site / "chapters" / f"{slug}.html").exists(), slug
+    assert (site / "sitemap.xml").exists()
+
+
+@every_page
+def test_pages_load_local_files_that_exist(site, page, text):
+    for url in Links(text).loads:
+        if url.startswith("data:"):
+            continue
+        assert not urlsplit(url).netloc, f"{page} loads {url}"
+        assert ((site / page).parent / unquote(urlsplit(url).path)).resolve().exists(), f"{page} lacks {url}"
+
+
+@every_page
+def test_links_within_the_book_lead_somewhere(site, page, text):
+    own = Links(text)
+    for url in own.leads:
+        parts = urlsplit(url)
+        if parts.scheme or parts.netloc or not (parts.path or parts.fragment):
+            continue
+        target = ((site / page).parent / unquote(parts.path)).resolve() if parts.path else site / page
+        if target.is_dir():
+            target /= "index.html"
+        assert target.exists(), f"{page} leads to {url}"
+        if parts.fragment and target.suffix == ".html":
+            assert unquote(parts.fragment) in Links(target.read_text()).ids, f"{page} leads to {url}"
+
+
+@every_page
+def test_every_formula_is_typeset(text):
+    assert "katex-error" not in text
+    assert "MathJax" not in text
+    body = re.sub(r"<(pre|code|script|annotation|style).*?</\1>", "", text, flags=re.S)
+    assert not re.search(r"\\\(|\\begin\{|\$\$", body)
+
+
+@every_page
+def test_every_picture_says_what_is_seen(text):
+    for image in Links(text).images:
+        assert image.get("alt", "").strip(), image
+        assert not re.search(r"[0-9a-f]{32}|\.(png|svg)$", image["alt"]), image
+
+
+@pytest.mark.parametrize("slug", chapters.slugs())
+def test_a_chapter_transfers_less_than_its_budget_beyond_theme_and_math_files(site, slug):
+    page = site / "chapters" / f"{slug}.html"
+    size = len(gzip.compress(page.read_bytes()))
+    for url in Links(page.read_text()).loads:
+        path = (page.parent / urlsplit(url).path).resolve()
+        if "_images" in path.parts:
+            data = path.read_bytes()
+            size += len(gzip.compress(data)) if path.suffix == ".svg" else len(data)
+    assert size < BUDGET, f"{slug}: {size} bytes"
+
+
+def test_a_failed_build_leaves_the_old_site_alone(site, monkeypatch, tmp_path):
+    monkeypatch.setattr(chapters, "BUILD", tmp_path)
+    (tmp_path / "html").mkdir()
+    (tmp_path / "html" / "index.html").write_text("old")
+    (tmp_path / "staging" / "_build" / "html").mkdir(parents=True)
+    (tmp_path / "staging" / "_build" / "html" / "index.html").write_text("half")
+    monkeypatch.setattr(subprocess, "run", lambda *args, **kwargs: subprocess.CompletedProcess(args, 1))
+    with pytest.raises(SystemExit, match="was not built"):
+        build.build_site()
+    assert (tmp_path / "html" / "index.html").read_text() == "old"
+    monkeypatch.setattr(subprocess, "run", lambda *args, **kwargs: subprocess.CompletedProcess(args, 0))
+    assert (build.build_site() / "index.html").read_text() == "half"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["html", "staging"]
+
+
+def test_an_interrupted_rerun_leaves_the_old_notebook_alone(monkeypatch, tmp_path):
+    path = tmp_path / "a.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(), path)
+    before = path.read_bytes()
+
+    def interrupted(notebook, target):
+        target.write_text('{"cells": [')
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(nbformat, "write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        rerun.write(nbformat.v4.new_notebook(), path)
+    assert path.read_bytes() == before
+
+
+def test_a_chapter_that_fails_is_named_and_fails_the_run(monkeypatch, tmp_path, capsys):
+    (tmp_path / "chapters").mkdir()
+    cell = nbformat.v4.new_code_cell("raise ValueError('slider 3')")
+    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata=metadata), tmp_path / "chapters" / "bad.ipynb")
+    monkeypatch.setattr(chapters, "ROOT", tmp_path)
+    with pytest.raises(SystemExit, match="1 of 1 chapters failed: bad"):
+        list(chapters.execute_all(["bad"], workers=1))
+    assert "slider 3" in capsys.readouterr().err
+
+
+def test_the_cache_key_follows_the_library(monkeypatch, tmp_path):
+    before = chapters.sources_key()
+    assert before == chapters.sources_key()
+    for name in ("requirements.txt", "kexue_core/rope.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes((chapters.ROOT / name).read_bytes())
+    monkeypatch.setattr(chapters, "ROOT", tmp_path)
+    small = chapters.sources_key()
+    (tmp_path / "kexue_core" / "rope.py").write_text("changed")
+    assert chapters.sources_key() != small
+
+
+def test_colab_gets_every_chapter_with_a_cell_that_installs_the_package(tmp_path):
+    colab.main(tmp_path)
+    for slug in chapters.slugs():
+        notebook = nbformat.read(tmp_path / "chapters" / f"{slug}.ipynb", 4)
+        nbformat.validate(notebook)
+        assert "%pip install" in notebook.cells[1].source
+    assert "/blob/colab/chapters/" in (SITE / "chapters" / f"{slug}.html").read_text()
+
+
+def test_binder_finds_its_files_at_the_top():
+    requirements = (chapters.ROOT / "requirements.txt").read_text().split("\n")
+    assert requirements[-2:] == ["-e .", ""]
+    unpinned = [line for line in requirements[:-2] if not re.match(r"^[A-Za-z0-9._-]+==[^ ]+( ; .+)?$", line)]
+    assert unpinned == []
+    assert re.fullmatch(r"python-3\.\d+\n", (chapters.ROOT / "runtime.txt").read_text())
