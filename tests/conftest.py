@@ -5,7 +5,7 @@ import os
 import shutil
 from types import SimpleNamespace
 
-import matplotlib as mpl
+import matplotlib.pyplot as plt
 import nbformat
 import pytest
 from playwright.sync_api import Error, sync_playwright
@@ -14,7 +14,7 @@ from extensions import chapters
 from kexue_core.notebook.derivation import Derivation
 from kexue_core.notebook.explorer import Explorer
 
-mpl.use("agg")
+plt.switch_backend("agg")
 
 SITE = chapters.BUILD / "html"
 MISSING = "no browser; Debian: apt-get install chromium; elsewhere: .venv/bin/playwright install chromium"
@@ -54,7 +54,7 @@ def run_chapter(slug):
                 exec(compile(cell.source, f"{slug}:{cell.id}", "exec"), namespace)
     finally:
         patch.undo()
-        mpl.pyplot.close("all")
+        plt.close("all")
     return made
 
 

@@ -160,7 +160,8 @@ def test_a_phone_never_scrolls_sideways(page, site, page_name, width):
     wide = page.evaluate("document.scrollingElement.scrollWidth")
     assert wide <= width, page.evaluate(
         """(width) => [...document.querySelectorAll("main *")]
-            .filter((e) => e.getBoundingClientRect().right > width + 1).slice(0, 5).map((e) => e.outerHTML.slice(0, 120))""",
+            .filter((e) => e.getBoundingClientRect().right > width + 1)
+            .slice(0, 5).map((e) => e.outerHTML.slice(0, 120))""",
         width,
     )
 

@@ -72,7 +72,7 @@ def test_the_paper_and_the_legendre_memory_unit_have_their_published_entries():
     np.testing.assert_allclose(hippo_matrix("legt", 6, window=2.5, scaling="paper")[1], np.sqrt(2 * i + 1) / 2.5)
     A, b = hippo_matrix("legt", 6, window=2.5, scaling="lmu")
     published = [[(2 * r + 1) * (-1 if r < c else (-1) ** (r - c + 1)) / 2.5 for c in i] for r in i]
-    # Voelker et al. have the sign pattern of the transposed order of signs: conjugate with (-1)^i
+    # Voelker et al. read the window from now backwards, and p_i(-s) = (-1)^i p_i(s)
     flip = (-1.0) ** i
     np.testing.assert_allclose(flip[:, None] * A * flip, published, rtol=1e-15)
     np.testing.assert_allclose(flip * b, (2 * i + 1) * flip / 2.5)
@@ -127,14 +127,14 @@ def test_the_fourier_window_of_the_article_echoes_and_feedback_two_does_not():
 def test_past_windows_enter_the_mean_with_the_documented_geometric_weights(feedback):
     A, b = hippo_matrix("fourier", 201, feedback=feedback)
     # the gain of the mean is that of one window, (1 - q) / z with q = e^(-z), times sum_j weight_j q^j
-    z = 0.7 + 1j * np.linspace(0.3, 6.0, 20)
+    z = 0.7 + 1j * np.linspace(0.3, 6.0, 6)
     q = np.exp(-z)
     gain = transfer_function(A, b, np.eye(201)[100], z) * z / (1 - q)
     weights = 2 * feedback / (2 + feedback) * ((2 - feedback) / (2 + feedback)) ** np.arange(60)
     np.testing.assert_allclose(gain, (q[:, None] ** np.arange(60)) @ weights, atol=5e-3)
 
 
-@pytest.mark.parametrize(("n", "pole"), [(10, -1.0916), (100, -1.0979)])
+@pytest.mark.parametrize(("n", "pole"), [(10, -1.0916), (40, -1.0969)])
 def test_the_real_pole_of_the_fourier_system_of_the_article_tends_to_minus_log_three(n, pole):
     poles = np.linalg.eigvals(hippo_matrix("fourier", 2 * n + 1, feedback=1.0)[0])
     nearest = poles[abs(poles).argmin()]
