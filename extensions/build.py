@@ -42,7 +42,8 @@ def build_site():
     staging, site = chapters.BUILD / "staging", chapters.BUILD / "html"
     jupyter_book = Path(sys.executable).with_name("jupyter-book")
     command = [jupyter_book, "build", str(chapters.ROOT), "--path-output", str(staging)]
-    result = subprocess.run([*command, "-W", "-n", "--keep-going", "-qq"], cwd=chapters.ROOT, check=False)
+    options = ["-W", "-n", "--keep-going", "-qq"]  # warnings and errors go to stderr, the rest is of no interest
+    result = subprocess.run([*command, *options], cwd=chapters.ROOT, stdout=subprocess.DEVNULL, check=False)
     if result.returncode:
         raise SystemExit("the book was not built: see the warnings above")
     fresh, old = chapters.BUILD / "html.new", chapters.BUILD / "html.old"

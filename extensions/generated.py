@@ -115,7 +115,7 @@ def overview():
     for caption, members in chapters.parts():
         if not members:
             continue
-        lines += [f"## {caption}", "", "::::{grid} 1 2 2 2", ":gutter: 3", ""]
+        lines += [f"### {caption}", "", "::::{grid} 1 2 2 2", ":gutter: 3", ""]
         for slug in members:
             lines += [
                 f":::{{grid-item-card}} {title(slug)}",

@@ -54,10 +54,16 @@ def clean_page(app, pagename, templatename, context, doctree):
 
 
 def clean_files(app, exception):
-    """Drop the theme's font preloads: from disk a browser refuses them, and loads the fonts again from the styles."""
-    if exception is None and app.builder.format == "html":
-        for page in Path(app.outdir).rglob("*.html"):
-            text = page.read_text(encoding="utf-8")
-            clean = re.sub(r'\s*<link rel="preload" as="font"[^>]*>', "", text)
-            if clean != text:
-                page.write_text(clean, encoding="utf-8")
+    """Drop pages that are no longer in the book, and the theme's font preloads, which a browser refuses from disk."""
+    if exception is not None or app.builder.format != "html":
+        return
+    own = {*app.env.found_docs, "index", "genindex", "search"}
+    for page in Path(app.outdir).rglob("*.html"):
+        name = page.relative_to(app.outdir).with_suffix("").as_posix()
+        if name not in own and not name.startswith("_"):
+            page.unlink()
+            continue
+        text = page.read_text(encoding="utf-8")
+        clean = re.sub(r'\s*<link rel="preload" as="font"[^>]*>', "", text)
+        if clean != text:
+            page.write_text(clean, encoding="utf-8")

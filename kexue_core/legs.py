@@ -122,7 +122,7 @@ def legs_scan(u, n, method="exact"):
     -------
     (..., L, n) ndarray
         Entry k - 1 is the state after k samples, and no step size enters. "exact" equals
-        `kexue_core.legendre.project_piecewise_constant` of these samples, to a relative 1e-12 for n up to 64, L = 1000.
+        `kexue_core.legendre.project_piecewise_constant` of these samples, to 1e-12 max |u| for n = 64, L = 1000.
 
     Raises
     ------

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 import nbformat
 import pytest
-from conftest import SITE
+from support import SITE
 
 from extensions import build, chapters, colab, rerun
 

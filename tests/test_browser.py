@@ -4,7 +4,7 @@ import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import run_chapter
+from support import run_chapter
 from test_book import PAGES
 
 from extensions import chapters

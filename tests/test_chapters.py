@@ -7,7 +7,7 @@ import statistics
 import nbformat
 import pytest
 import sympy as sp
-from conftest import run_chapter
+from support import run_chapter
 
 from extensions import chapters, generated
 from kexue_core.notebook import derivation

@@ -85,7 +85,9 @@ def test_a_step_projects_the_squeezed_polynomial_and_the_new_constant():
     x = np.random.default_rng(1).normal(size=6)
     fine = 20_000  # midpoints: error of second order
     old = reconstruct(x, (2 * np.arange(3 * fine) + 1) / (3 * fine) - 1)
-    np.testing.assert_allclose(legs_step(x, 0.4, 3), project_piecewise_constant(np.append(old, [0.4] * fine), 6), atol=1e-8)
+    np.testing.assert_allclose(
+        legs_step(x, 0.4, 3), project_piecewise_constant(np.append(old, [0.4] * fine), 6), atol=1e-8
+    )
 
 
 def test_the_first_sample_replaces_any_state_and_a_constant_stays():
@@ -124,7 +126,7 @@ def test_the_exact_scan_is_the_projection_of_the_samples_so_far(n):
     states = legs_scan(u, n)
     for k in (1, 2, 9, 100, 1000):
         exact = project_piecewise_constant(u[:k], n)
-        assert np.linalg.norm(states[k - 1] - exact) < 1e-12 * np.linalg.norm(exact)
+        np.testing.assert_allclose(states[k - 1], exact, rtol=0, atol=1e-12 * abs(u).max())
 
 
 def test_the_exact_scan_of_noise_is_its_projection_and_equals_single_steps():
@@ -143,7 +145,9 @@ def test_a_scan_follows_its_documented_recursion_with_dense_inverses(method):
     x[0] = math.sqrt(2) * u[0]
     states = legs_scan(u, 6, method)
     for k in range(1, 40):
-        h = {"log-bilinear": math.log((k + 1) / k), "reference": 1 / (k + 1), "backward": 1 / (k + 1)}.get(method, 1 / k)
+        h = {"log-bilinear": math.log((k + 1) / k), "reference": 1 / (k + 1), "backward": 1 / (k + 1)}.get(
+            method, 1 / k
+        )
         p = {"bilinear": 0.5 / (k + 1), "forward": 0, "backward": h}.get(method, h / 2)
         q = {"bilinear": 0.5 / k, "forward": h, "backward": 0}.get(method, h / 2)
         x = np.linalg.inv(eye - p * A) @ ((eye + q * A) @ x + h * b * u[k])
@@ -177,14 +181,20 @@ def test_a_constant_signal_stays_except_in_the_bilinear_scheme_of_the_article(me
         assert max(errors) < 1e-13
     else:  # ln(L) / L: between the orders 1/2 and 1
         order = np.log(np.divide(errors[:-1], errors[1:])) / math.log(4)
-        assert ((0.6 < order) & (order < 0.95)).all()
+        assert ((order > 0.6) & (order < 0.95)).all()
 
 
 def test_the_reconstructions_have_the_measured_errors_and_forward_explodes_before_it_heals():
     u, s = signal(1000), (2 * np.arange(1000) + 1) / 1000 - 1
     scans = {m: legs_scan(u, 32, m) for m in METHODS}
     mse = {m: np.mean((reconstruct(states[-1], s) - u) ** 2) for m, states in scans.items()}
-    published = {"exact": 5.7e-9, "bilinear": 1.67e-5, "reference": 3.49e-5, "forward": 5.48e-3, "log-bilinear": 1.28e-7}
+    published = {
+        "exact": 5.7e-9,
+        "bilinear": 1.67e-5,
+        "reference": 3.49e-5,
+        "forward": 5.48e-3,
+        "log-bilinear": 1.28e-7,
+    }
     for method, value in published.items():
         assert mse[method] == pytest.approx(value, rel=5e-3)
     assert abs(scans["forward"]).max() == pytest.approx(2.24e17, rel=1e-2)

@@ -81,7 +81,7 @@ def reproduce(what, ours, published, source, *, digits=None, rtol=None, atol=Non
     >>> print(reproduce("zero of the cosine integral", 0.61650549, 0.6165, "DLMF 6.13", digits=4))
     zero of the cosine integral (DLMF 6.13; agrees to 4 digits)
       published  ours    deviation
-      0.6165     0.6165  8.9e-6
+      0.6165     0.6165  0.00089 %
     """
     ours, published = np.atleast_1d(np.asarray(ours, float)), np.atleast_1d(np.asarray(published, float))
     labels = ("",) * len(ours) if labels is None else tuple(str(label) for label in labels)
@@ -105,8 +105,7 @@ def reproduce(what, ours, published, source, *, digits=None, rtol=None, atol=Non
         agree, tolerance = difference <= atol, f"within ±{format_number(float(atol), 2)}"
     shown = digits if digits is not None else 4
     rows = tuple(
-        # below 1e-9 a deviation is rounding, which differs from machine to machine
-        (label, format_number(p, 10), format_number(o, max(shown, 4)), format_number(d, 2) if d > 1e-9 else "0")
+        (label, format_number(p, 10), format_number(o, max(shown, 4)), _percent(d))
         for label, p, o, d in zip(labels, published, ours, difference / size)
     )
     claim = Claim(what, source, tolerance, rows)
@@ -114,3 +113,8 @@ def reproduce(what, ours, published, source, *, digits=None, rtol=None, atol=Non
         wrong = [row for row, good in zip(rows, agree) if not good]
         raise AssertionError(f"{what}: {len(wrong)} of {len(rows)} figures do not agree {tolerance}: {wrong}")
     return claim
+
+
+def _percent(deviation):
+    # below 1e-9 a deviation is rounding, which differs from machine to machine
+    return f"{format_number(100 * deviation, 2)} %" if deviation > 1e-9 else "0"
