@@ -31,6 +31,15 @@ def real_array(name, value, *, ndim=None):
     return array
 
 
+def complex_array(name, value):
+    """Return ``value`` as a real or complex float array without NaN or infinity, not empty."""
+    array = np.asarray(value)
+    if not np.iscomplexobj(array):
+        return finite_array(name, array)
+    parts = finite_array(name, np.stack([array.real, array.imag]))
+    return parts[0] + 1j * parts[1]
+
+
 def integer(name, value, *, minimum):
     """Return ``value`` as an int that is at least ``minimum``."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):

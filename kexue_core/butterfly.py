@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from kexue_core._checks import integer
-from kexue_core.monarch import _numbers
+from kexue_core._checks import complex_array, integer
 
 __all__ = ["butterfly_dense", "butterfly_dim"]
 
@@ -42,7 +41,7 @@ def butterfly_dense(factors):
            [ 1.,  1., -1., -1.],
            [ 1., -1., -1.,  1.]])
     """
-    factors = _numbers("factors", factors)
+    factors = complex_array("factors", factors)
     levels = len(factors) if factors.ndim else 0
     n = 2**levels
     if factors.shape != (levels, n // 2, 2, 2):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kexue_core._checks import finite_array, integer
+from kexue_core._checks import complex_array, integer
 
 __all__ = [
     "block_permutation",
@@ -326,15 +326,6 @@ def low_rank_error(a, rank):
     return (np.linalg.svd(a, compute_uv=False)[..., rank:] ** 2).sum(axis=-1)
 
 
-def _numbers(name, value):
-    """Return ``value`` as a real or complex float array without NaN or infinity, not empty."""
-    array = np.asarray(value)
-    if not np.iscomplexobj(array):
-        return finite_array(name, array)
-    parts = finite_array(name, np.stack([array.real, array.imag]))
-    return parts[0] + 1j * parts[1]
-
-
 def _size_and_block(n, block):
     n, b = integer("n", n, minimum=1), integer("block", block, minimum=1)
     if n % b:
@@ -343,7 +334,7 @@ def _size_and_block(n, block):
 
 
 def _square(a):
-    a = _numbers("a", a)
+    a = complex_array("a", a)
     if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
         raise ValueError(f"a must be square in its last two axes, got shape {a.shape}")
     return a
@@ -351,7 +342,7 @@ def _square(a):
 
 def _factors(L, R):
     """Return both factors as arrays, and n."""
-    L, R = _numbers("L", L), _numbers("R", R)
+    L, R = complex_array("L", L), complex_array("R", R)
     if L.ndim < 3 or L.shape[-1] != L.shape[-2]:
         raise ValueError(f"L must have shape (..., b, n/b, n/b), got shape {L.shape}")
     b, p = L.shape[-3:-1]
@@ -361,7 +352,7 @@ def _factors(L, R):
 
 
 def _vector(name, x, n):
-    x = _numbers(name, x)
+    x = complex_array(name, x)
     if x.shape[-1:] != (n,):
         raise ValueError(f"{name} must have a last axis of length {n}, got shape {x.shape}")
     return x

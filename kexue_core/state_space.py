@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from kexue_core._checks import choice, finite_array, integer, positive
+from kexue_core._checks import choice, complex_array, finite_array, integer, positive
 
 __all__ = ["hippo_matrix", "discretize", "state_scan", "transfer_function", "legt_delay_response"]
 
@@ -196,7 +196,7 @@ def state_scan(Abar, bbar, u, x0=None):
     u = finite_array("u", u)
     if u.ndim == 0:
         raise ValueError(f"u must have at least 1 axes, got shape {u.shape}")
-    x = np.zeros(len(bbar)) if x0 is None else _numbers("x0", x0)
+    x = np.zeros(len(bbar)) if x0 is None else complex_array("x0", x0)
     if x.shape[-1:] != bbar.shape:
         raise ValueError(f"x0 must have a last axis of length {len(bbar)}, got shape {x.shape}")
     try:
@@ -246,7 +246,7 @@ def transfer_function(A, b, c, z):
     (0.5-0.5j)
     """
     A, b = _system(A, b)
-    c, z = _numbers("c", c), _numbers("z", z)
+    c, z = complex_array("c", c), complex_array("z", z)
     if c.shape != b.shape:
         raise ValueError(f"c must have the shape {b.shape} of b, got shape {c.shape}")
     shifted = z[..., None, None] * np.eye(len(b), dtype=complex) - A
@@ -290,18 +290,9 @@ def legt_delay_response(n, z):
     return transfer_function(A, b, (1 - 2 * (k % 2)) * np.sqrt(k + 0.5), z)
 
 
-def _numbers(name, value):
-    """Return ``value`` as a real or complex float array without NaN or infinity, not empty."""
-    array = np.asarray(value)
-    if not np.iscomplexobj(array):
-        return finite_array(name, array)
-    parts = finite_array(name, np.stack([array.real, array.imag]))
-    return parts[0] + 1j * parts[1]
-
-
 def _system(A, b, first="A", second="b"):
     """Return a square matrix and a vector that fits, of one dtype."""
-    A, b = _numbers(first, A), _numbers(second, b)
+    A, b = complex_array(first, A), complex_array(second, b)
     if A.ndim != 2 or A.shape[0] != A.shape[1]:
         raise ValueError(f"{first} must be a square matrix, got shape {A.shape}")
     if b.shape != A.shape[:1]:
