@@ -53,9 +53,12 @@ class Generated(Directive):
 
 
 def executed(slug):
-    """Return a chapter with the outputs of its run."""
+    """Return a chapter with the outputs of its run for the book, or else with those that are stored in it."""
     notebook = nbformat.read(chapters.notebook_path(slug), 4)
-    return get_cache(chapters.cache_path()).merge_match_into_notebook(notebook)[1]
+    try:
+        return get_cache(chapters.cache_path()).merge_match_into_notebook(notebook)[1]
+    except KeyError:  # Jupyter Book was called directly and has not come to this chapter yet
+        return notebook
 
 
 def outputs(slug, mime):
