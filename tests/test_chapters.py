@@ -156,7 +156,7 @@ def perturbations(line, most=14):
                 entries[index] = entry
                 found.append(sp.ImmutableMatrix(*line.shape, entries))
         return found[:: max(1, len(found) // most)]
-    found = [line + 1, -line]
+    found = [line + 1, -line, line - 10**6, line + 10**6]  # the large ones break bounds, which have room
     for part in sp.preorder_traversal(line):
         if isinstance(part, sp.Add):
             for term in part.args:
@@ -164,7 +164,7 @@ def perturbations(line, most=14):
         elif part.is_Number and part not in (0, -1):
             found.append(line.xreplace({part: part + 1}))
     distinct = [new for new in dict.fromkeys(found) if new.is_finite is not False and new != line]
-    return distinct[:2] + distinct[2 :: max(1, (len(distinct) - 2) // most)]
+    return distinct[:4] + distinct[4 :: max(1, (len(distinct) - 4) // most)]
 
 
 def really_differs(old, step, new):
