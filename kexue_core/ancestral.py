@@ -16,8 +16,8 @@ __all__ = ["posterior_coefficients", "reverse_noise", "ancestral_sample", "gauss
 def posterior_coefficients(schedule):
     """Return ``u, v`` of the posterior mean ``E[x_{t-1} | x_t, x_0] = u_t x_0 + v_t x_t`` of all steps.
 
-    ``u_t = bar_alpha_{t-1} beta_t^2 / bar_beta_t^2`` and ``v_t = alpha_t bar_beta_{t-1}^2 / bar_beta_t^2``; the standard
-    deviation is ``reverse_noise(schedule, 0)``. Put ``x_0 = (x_t - bar_beta_t eps) / bar_alpha_t`` and the mean becomes
+    ``u_t = bar_alpha_{t-1} beta_t^2 / bar_beta_t^2`` and ``v_t = alpha_t bar_beta_{t-1}^2 / bar_beta_t^2``; the spread
+    around it is ``reverse_noise(schedule, 0)``. Put ``x_0 = (x_t - bar_beta_t eps) / bar_alpha_t`` and the mean becomes
     the article's ``(x_t - beta_t eps_theta) / alpha_t`` with ``eps_theta = (beta_t / bar_beta_t) eps``.
 
     Parameters
@@ -85,8 +85,8 @@ def reverse_noise(schedule, variance):
     --------
     >>> from kexue_core.ddpm import ddpm_schedule, respace
     >>> reverse_noise(respace(ddpm_schedule(1000), 3), [0.0, 1.0]).round(3)
-    array([[0.   , 0.657, 0.92 ],
-           [0.727, 0.904, 0.972]])
+    array([[0.   , 0.81 , 0.992],
+           [0.82 , 0.982, 0.998]])
     """
     _check_length(schedule)
     before, after = _marginal_variances(schedule, variance)
@@ -94,7 +94,7 @@ def reverse_noise(schedule, variance):
 
 
 def ancestral_sample(denoise, x, schedule, *, sigma=None, rng=None, callback=None):
-    """Build samples from noise: ``x_{t-1} = (x_t - beta_t eps_theta(x_t, t)) / alpha_t + sigma_t z`` for ``t = T .. 1``.
+    """Build samples from noise: ``x_{t-1} = (x_t - beta_t eps_theta(x_t, t)) / alpha_t + sigma_t z``, ``t = T .. 1``.
 
     ``eps_theta = (beta_t / bar_beta_t^2) (x_t - bar_alpha_t D)`` with ``D = E[x_0 | x_t]`` by ``denoise``, evaluated as
     ``u_t D + v_t x_t`` of `posterior_coefficients`, which does not cancel. The last step adds ``sigma_1 z`` too.
