@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# Chapters run side by side: threads of BLAS would only wait for each other.
+export OPENBLAS_NUM_THREADS = 1
 
 .PHONY: book test serve lab rerun bench lint clean requirements
 

@@ -14,6 +14,7 @@ the line before. What kind of step it is shows in the rendering:
 
 import itertools
 import random
+import re
 from dataclasses import dataclass, field
 
 import mpmath
@@ -322,7 +323,13 @@ def _sympify(value):
 
 
 def _latex(expression):
-    return sp.latex(expression, ln_notation=False)
+    latex = sp.latex(expression, ln_notation=False)
+    # rows of fractions need air
+    return re.sub(
+        r"(?s)\\begin\{matrix\}.*?\\end\{matrix\}",
+        lambda rows: rows[0].replace(r"\\", r"\\[4pt] ") if r"\frac" in rows[0] else rows[0],
+        latex,
+    )
 
 
 def _sides(equation):

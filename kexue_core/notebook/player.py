@@ -177,7 +177,8 @@ def player_html(*, controls, names, values, frames, alts, numbers, table, key):
     rows = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in zip(names, numbers))
     return (
         f'<div class="kx-explorer" id="kx-{key}" role="group" aria-label="Explorer">{"".join(sliders)}'
-        f'<div class="kx-picture" role="img" aria-label="{escape(alts[start])}">{frames[start]}</div>'
+        f'<div class="kx-scroll"><div class="kx-picture" role="img" aria-label="{escape(alts[start])}">'
+        f"{frames[start]}</div></div>"
         f'<dl class="kx-numbers" aria-live="polite">{rows}</dl>'
         f'<details class="kx-table"><summary>The numbers at every stop</summary>'
         f'<pre tabindex="0">{escape(table)}</pre></details>'
