@@ -69,13 +69,13 @@ def ddpm_schedule(T, *, kind="article"):
     T = _checks.integer("T", T, minimum=1)
     _checks.choice("kind", kind, ("article", "linear", "cosine"))
     if kind == "article":
-        return _schedule(0.02 * np.arange(1, T + 1) / T)
+        return _schedule(np.log1p(-0.02 * np.arange(1, T + 1) / T))
     if kind == "linear":
-        return _schedule(np.linspace(1e-4, 0.02, T))
+        return _schedule(np.log1p(-np.linspace(1e-4, 0.02, T)))
     angle = np.pi / 2 * (np.arange(T + 1) / T + 0.008) / 1.008
     # 1 - cos^2(b) / cos^2(a) without the cancellation that costs 4 digits where steps are small.
     ratio = np.sin(np.diff(angle)) * np.sin(angle[1:] + angle[:-1]) / np.cos(angle[:-1]) ** 2
-    return _schedule(np.minimum(ratio, 0.999))
+    return _schedule(np.log1p(-np.minimum(ratio, 0.999)))
 
 
 def respace(schedule, n):
@@ -114,8 +114,10 @@ def respace(schedule, n):
     if n > T:
         raise ValueError(f"n must be at most the {T} steps of the schedule, got {n}")
     last = (2 * T * np.arange(1, n + 1) + n) // (2 * n) - 1  # round(T i / n) in integers
-    log_bar_alpha_squared = np.cumsum(np.log1p(-(schedule.beta**2)))[last]
-    return _schedule(-np.expm1(np.diff(log_bar_alpha_squared, prepend=0.0)))
+    a, b = schedule.bar_alpha[last], schedule.bar_beta[last]
+    # Of a^2 + b^2 = 1 the smaller one has all digits of log(a^2).
+    log_bar = np.where(b < a, np.log1p(-(np.minimum(b, 0.9) ** 2)), 2 * np.log(a))
+    return _schedule(np.diff(log_bar, prepend=0.0))
 
 
 def diffuse(x0, noise, t, schedule):
@@ -311,12 +313,13 @@ def terminal_kl_bits(bar_alpha, second_moment):
         raise ValueError(f"second_moment must broadcast against bar_alpha, got shapes {shapes}") from None
 
 
-def _schedule(beta_squared):
-    # log1p and expm1: bar_beta of the first steps is small, and 1 - bar_alpha^2 would keep half of its digits only.
-    log_bar = np.cumsum(np.log1p(-beta_squared))
+def _schedule(log_alpha_squared):
+    # expm1: beta and the first bar_beta are small, and 1 - bar_alpha^2 would keep half of their digits only.
+    log_bar = np.cumsum(log_alpha_squared)
     bar_alpha, bar_beta = np.exp(log_bar / 2), np.sqrt(-np.expm1(log_bar))
     previous = np.concatenate([[1.0], bar_alpha[:-1]]), np.concatenate([[0.0], bar_beta[:-1]])
-    return Schedule(np.sqrt(1 - beta_squared), np.sqrt(beta_squared), bar_alpha, bar_beta, *previous)
+    alpha, beta = np.exp(log_alpha_squared / 2), np.sqrt(-np.expm1(log_alpha_squared))
+    return Schedule(alpha, beta, bar_alpha, bar_beta, *previous)
 
 
 def _check_length(schedule):

@@ -1,8 +1,8 @@
 """Balancing a mixture of experts, by a gradient of the router or by a bias that needs none.
 
 Scores are ``(..., T, n)`` as in `kexue_core.moe`. ``F`` is the load and ``P_i = E[p_i]`` the mean probability, its
-smooth stand-in; both sum to 1. Balance is ``F = Q``, ``Q`` the target; judge it by `kexue_core.moe.max_violation`, never
-by the value of `auxiliary_loss`.
+smooth stand-in; both sum to 1. Balance is ``F = Q``, ``Q`` the target; judge it by `kexue_core.moe.max_violation` and
+not by the value of `auxiliary_loss`.
 """
 
 from typing import NamedTuple

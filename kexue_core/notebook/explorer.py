@@ -151,7 +151,7 @@ class Explorer:
             self._own = list(self._figure.axes)
         for axes in list(self._figure.axes):
             if axes in self._own:
-                axes.clear()
+                _wipe(axes)
             else:
                 axes.remove()  # twins that the last drawing made
         with mpl.rc_context(STYLE):
@@ -246,6 +246,14 @@ class Explorer:
             f'<div role="img" aria-label="{alt}" style="background:white;max-width:760px">{svg}</div>'
             f'<div style="line-height:1.5">{numbers}</div>'
         )
+
+
+def _wipe(axes):
+    """Clear axes but keep their ticks, which are slow to make; their places and labels are set anew at every drawing."""
+    kept = [(axis, axis.majorTicks, axis.minorTicks) for axis in (axes.xaxis, axes.yaxis)]
+    axes.clear()
+    for axis, major, minor in kept:
+        axis.majorTicks, axis.minorTicks = major, minor
 
 
 def _live(control):
