@@ -175,7 +175,9 @@ def test_our_pages_violate_no_rule_of_wcag_a_and_aa(page, site, page_name, schem
         page.locator(".kx-explorer").nth(index).scroll_into_view_if_needed()
     page.wait_for_timeout(200)
     tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
-    result = Axe().run(page, options={"runOnly": {"type": "tag", "values": tags}})
+    # the visual half of a formula is hidden from screen readers; its MathML half is looked at
+    context = {"exclude": [[".katex-html"]]}
+    result = Axe().run(page, context=context, options={"runOnly": {"type": "tag", "values": tags}})
     ours = [
         (violation["id"], node["html"][:200])
         for violation in result.response["violations"]

@@ -94,7 +94,7 @@
   // Boxes that scroll must be reachable by keyboard.
   function reachable() {
     for (const box of document.querySelectorAll(
-      "div.math, pre, .cell_output .output, .pst-scrollable-table-container, .kx-scroll",
+      "div.math, pre, .cell_output, .cell_output .output, .bd-article table, .pst-scrollable-table-container, .kx-scroll",
     ))
       if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
       else if (!box.closest(".kx-table")) box.removeAttribute("tabindex");

@@ -249,7 +249,7 @@ class Explorer:
 
 
 def _wipe(axes):
-    """Clear axes but keep their ticks, which are slow to make; their places and labels are set anew at every drawing."""
+    """Clear axes but keep their ticks, which are slow to make; places and labels are set anew at every drawing."""
     kept = [(axis, axis.majorTicks, axis.minorTicks) for axis in (axes.xaxis, axes.yaxis)]
     axes.clear()
     for axis, major, minor in kept:
