@@ -42,7 +42,7 @@ def build_site():
     staging, site = chapters.BUILD / "staging", chapters.BUILD / "html"
     jupyter_book = Path(sys.executable).with_name("jupyter-book")
     command = [jupyter_book, "build", str(chapters.ROOT), "--path-output", str(staging)]
-    options = ["-W", "-n", "--keep-going", "-qq"]  # warnings and errors go to stderr, the rest is of no interest
+    options = ["-W", "-n", "--keep-going", "-q"]  # warnings and errors go to stderr, the rest is of no interest
     result = subprocess.run([*command, *options], cwd=chapters.ROOT, stdout=subprocess.DEVNULL, check=False)
     if result.returncode:
         raise SystemExit("the book was not built: see the warnings above")

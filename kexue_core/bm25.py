@@ -52,7 +52,8 @@ def inverse_document_frequency(doc_freq, n_documents, *, variant="lucene"):
     n, N = _nonnegative("doc_freq", doc_freq), _nonnegative("n_documents", n_documents)
     if (n > N).any():
         raise ValueError(f"doc_freq must be at most n_documents, got {n.max():g} of {N.min():g}")
-    return np.log(((N + 1) if variant == "lucene" else (N - n + 0.5)) / (n + 0.5))
+    odds = (N - n + 0.5) / (n + 0.5)
+    return np.log1p(odds) if variant == "lucene" else np.log(odds)
 
 
 def saturation(tf, relative_length=1.0, *, k1=1.2, b=0.75, k1_plus_1=True):

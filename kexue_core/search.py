@@ -41,7 +41,7 @@ def term_impacts(index, term, *, k1=1.2, b=0.75, idf="lucene", k1_plus_1=True, q
     documents : (n,) ndarray of int
         Ascending; empty if no document contains the term.
     contributions : (n,) ndarray
-        In each field below ``(k1 + 1) idf(t)`` if ``k1 > 0`` and the idf is positive, without the factor below ``idf(t)``.
+        Of the sign of ``idf(t)`` and, in each field, at most ``(k1 + 1) |idf(t)|``, which needs ``k1 = 0``.
 
     Raises
     ------
@@ -195,7 +195,7 @@ def snippet(index, text, query, *, width=160):
     highlights = []
     for _, left, right in matches:
         if start <= left and right <= end:
-            joined = highlights and left - start <= highlights[-1][1]
+            joined = highlights and left - start < highlights[-1][1]  # bigrams overlap
             left = highlights.pop()[0] if joined else left - start
             highlights.append((left, right - start))
     return text[start:end], highlights
@@ -294,7 +294,9 @@ def _hits(index, terms, k1, b, idf, k1_plus_1, quantized, field):
                 documents.append(found)
                 contributions.append(weight * saturation(tf, relative, k1=k1, b=b, k1_plus_1=k1_plus_1))
     unique, place = np.unique(np.concatenate(documents), return_inverse=True)
-    return unique, np.bincount(place, weights=np.concatenate(contributions), minlength=len(unique))
+    scores = np.zeros(len(unique))
+    np.add.at(scores, place, np.concatenate(contributions))
+    return unique, scores
 
 
 def _idf(index, term, field):

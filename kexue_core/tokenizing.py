@@ -117,8 +117,8 @@ def _clusters(text):
 def _joins(before, character):
     if character < "\u0300":  # the first combining mark
         return False
-    if unicodedata.combining(character):
+    if unicodedata.combining(unicodedata.normalize("NFKD", character)[0]):  # also the half-width voice marks
         return True
-    # Vowels of Hangul and half-width voice marks compose although their combining class is 0.
+    # Some vowels, those of Hangul among them, compose although their combining class is 0.
     parts = [unicodedata.normalize("NFKC", part) for part in (before, character, before + character)]
     return parts[2] != parts[0] + parts[1]

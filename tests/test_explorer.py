@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from kexue_core.notebook import Choice, Explorer, Linear, Logarithmic, Text
+from kexue_core.notebook import Choice, Explorer, Linear, Logarithmic, Text, set_style
 from kexue_core.notebook.player import pack_frames, unpack_frames
 
 
@@ -141,6 +141,14 @@ def test_the_picture_of_a_stop_does_not_depend_on_what_was_drawn_before(explorer
     first = explorer.svg(tau=0.5)
     explorer.svg(tau=2, kind="decay")
     assert explorer.svg(tau=0.5) == first
+
+
+def test_the_poster_and_the_style_leave_the_layout_alone(explorer):
+    set_style()
+    before = explorer.svg(tau=2)
+    explorer._poster()
+    assert explorer.svg(tau=2) == before
+    assert explorer._figure.get_layout_engine() is None
 
 
 def test_a_redraw_stays_below_its_budget_on_a_generous_machine(explorer):

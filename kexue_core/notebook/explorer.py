@@ -194,7 +194,8 @@ class Explorer:
     def _poster(self):
         self._draw({name: control.default for name, control in self.controls.items()})
         buffer = io.BytesIO()
-        self._figure.savefig(buffer, format="png", dpi=STYLE["savefig.dpi"], facecolor="white")
+        with mpl.rc_context({"figure.constrained_layout.use": False}):  # or saving would lay out anew
+            self._figure.savefig(buffer, format="png", dpi=STYLE["savefig.dpi"], facecolor="white")
         return base64.b64encode(buffer.getvalue()).decode()
 
     def _player(self):
