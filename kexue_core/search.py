@@ -41,7 +41,7 @@ def term_impacts(index, term, *, k1=1.2, b=0.75, idf="lucene", k1_plus_1=True, q
     documents : (n,) ndarray of int
         Ascending; empty if no document contains the term.
     contributions : (n,) ndarray
-        Of the sign of ``idf(t)`` and, in each field, at most ``(k1 + 1) |idf(t)|``, which needs ``k1 = 0``.
+        Of the sign of ``idf(t)`` and, in each field, at most ``(k1 + 1) |idf(t)|``: reached at ``k1 = 0`` only.
 
     Raises
     ------

@@ -175,6 +175,7 @@ def test_search_is_the_sorted_scores_with_ties_in_document_order():
     assert [document for document, _ in hits] == [4, 0, 2, 3]
     assert [score for _, score in hits] == [scores[document] for document, _ in hits]
     assert search(index, "a", 2) == hits[:2]
+    assert [document for document, _ in search(InvertedIndex(["b a", "a b"] * 40), "a", 80)] == list(range(80))
 
 
 def test_only_documents_with_a_term_are_hits():
@@ -290,6 +291,7 @@ def test_related_is_the_search_with_the_keywords_without_the_document():
         assert related(INDEX, document, 1) == expected[:1]
     assert [document for document, _ in related(INDEX, 6)] == [7, 9]
     assert related(INDEX, 7, n_keywords=1) == []
+    assert related(TWO_FIELDS, 6, field="title") == related(INDEX, 6) != related(TWO_FIELDS, 6)
 
 
 def _weight(text, weights):

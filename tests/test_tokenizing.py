@@ -18,7 +18,7 @@ CHINESE_TITLES = {
 }
 # Latin, full-width, ligature, accent composed or not, stacked marks, superscript, fraction, bold, Han, kana with voice
 # marks of both widths, Hangul as syllables or letters, a sign that is a whole word, emoji.
-TRICKY = "aZ9 _-Ｒ２ﬁé\u0301\u0323q²½𝐁ßİK梯度々〇ガカ\u3099ｶﾞ한\u1112\u1161\u11ab㈱㎏㍿😀\U00020000"
+TRICKY = "aZ9 _-Ｒ２ﬁé\u0301\u0323q²½𝐁ßİK梯度々〇ガカ\u3099ｶﾞー한\u1112\u1161\u11ab㈱㎏㍿😀\U00020000"
 
 
 def _slow_tokenize(text):
@@ -30,7 +30,9 @@ def _slow_tokenize(text):
 
     for c in unicodedata.normalize("NFKC", text).casefold() + " ":
         name = unicodedata.name(c, "").split()
-        cjk = (name[:1] in (["CJK"], ["HIRAGANA"], ["KATAKANA"], ["IDEOGRAPHIC"]) and c.isalnum()) or name[:2] == [
+        cjk = (
+            name[:1] in (["CJK"], ["HIRAGANA"], ["KATAKANA"], ["IDEOGRAPHIC"], ["KATAKANA-HIRAGANA"]) and c.isalnum()
+        ) or name[:2] == [
             "HANGUL",
             "SYLLABLE",
         ]
