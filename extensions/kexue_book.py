@@ -8,7 +8,7 @@ import sphinxcontrib.katex as katex
 from playwright._impl._driver import compute_driver_executable
 from sphinx.application import Sphinx
 
-from extensions import chapters, generated
+from extensions import book_search, chapters, generated
 
 HERE = Path(__file__).parent
 COLAB_BRANCH = "colab"  # the workflow puts the chapters there with a cell that installs the package
@@ -26,6 +26,7 @@ def setup(app: Sphinx):
     app.connect("html-page-context", clean_page, priority=900)
     app.connect("build-finished", clean_files)
     generated.setup(app)
+    book_search.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
