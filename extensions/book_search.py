@@ -5,6 +5,7 @@ BM25 scores are sums over the terms of a query. So the page stores what each ter
 """
 
 import json
+import re
 from pathlib import Path
 
 from docutils import nodes
@@ -55,11 +56,9 @@ def prose(node):
     """Return the words of a node: no code, no outputs, no formulas, and nothing of the sections below."""
     if isinstance(node, nodes.section | nodes.literal_block | nodes.container | nodes.math_block | nodes.raw):
         return ""
-    return " ".join(
-        text.astext()
-        for text in node.findall(nodes.Text)
-        if not isinstance(text.parent, nodes.math | nodes.math_block | nodes.literal_block)
-    )
+    hidden = nodes.math | nodes.math_block | nodes.literal_block
+    words = "".join("…" if isinstance(text.parent, hidden) else text.astext() for text in node.findall(nodes.Text))
+    return re.sub(r"\s+", " ", words)
 
 
 def search_data(found):

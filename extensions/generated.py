@@ -1,17 +1,21 @@
-"""Pages made from what the chapters computed: `{kexue} results`, `{kexue} chapters` and `{kexue} counts`.
+"""Pages made from what the chapters hold: `{kexue} results`, `chapters`, `part NAME`, `notation` and `counts`.
 
 The data are the outputs of the executed chapters, in the cache that the build filled before; nothing is typed by hand.
 """
 
 import base64
+import datetime
 import html
+import io
 import re
 from collections import Counter
 
 import nbformat
+from docutils import nodes
 from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 from jupyter_cache import get_cache
+from PIL import Image
 
 from extensions import chapters
 from kexue_core.notebook.claims import MIME as CLAIM
@@ -37,18 +41,18 @@ class Generated(Directive):
     """Insert what one of the functions below writes as Markdown."""
 
     required_arguments = 1
+    final_argument_whitespace = True
 
     def run(self):
         """Parse the Markdown in place."""
-        pages = {"results": results, "chapters": overview, "counts": counts}
-        if self.arguments[0] not in pages:
-            raise self.error(f"kexue must be one of {', '.join(pages)}, got {self.arguments[0]!r}")
+        pages = {"results": results, "chapters": overview, "part": part, "notation": notation, "counts": counts}
+        name, *rest = self.arguments[0].split(maxsplit=1)
+        if name not in pages:
+            raise self.error(f"kexue must be one of {', '.join(pages)}, got {name!r}")
         env = self.state.document.settings.env
         env.kexue_pages = getattr(env, "kexue_pages", set()) | {env.docname}
-        from docutils import nodes
-
         container = nodes.container()
-        self.state.nested_parse(StringList(pages[self.arguments[0]]().splitlines()), 0, container)
+        self.state.nested_parse(StringList(pages[name](*rest).splitlines()), 0, container)
         return container.children
 
 
@@ -94,7 +98,7 @@ def results():
             continue
         lines += [f"## {caption}", ""]
         for slug, found in claims.items():
-            lines += [f"### [{title(slug)}]({slug}.ipynb)", ""]
+            lines += [f"### [{title(slug)}](/chapters/{slug}.ipynb)", ""]
             for claim in found:
                 rows = "".join(
                     f"<tr><th scope=row>{html.escape(row[0])}</th>"
@@ -113,25 +117,53 @@ def results():
 
 
 def overview():
-    """Every chapter with its picture, its insight and its part."""
+    """Every chapter with its picture and its insight, by parts."""
+    found = [(caption, members) for caption, members in chapters.parts() if members]
+    return "\n".join(line for caption, members in found for line in (f"## {caption}", "", *cards(members)))
+
+
+def part(caption):
+    """Return the chapters of one part, with picture and insight."""
+    members = dict(chapters.parts()).get(caption)
+    if not members:
+        raise ValueError(f"part must be a caption of _toc.yml with chapters, got {caption!r}")
+    return "\n".join(cards(members))
+
+
+def cards(members):
+    """Return the Markdown of a grid of chapters."""
+    lines = ["::::{grid} 1 2 2 2", ":gutter: 3", ""]
+    for slug in members:
+        lines += [
+            f":::{{grid-item-card}} {title(slug)}",
+            f":link: /chapters/{slug}",
+            ":link-type: doc",
+            f":img-top: {poster(slug)}",
+            ":img-alt: The first explorer of this chapter at its default stop",
+            "",
+            insight(slug),
+            ":::",
+            "",
+        ]
+    return [*lines, "::::", ""]
+
+
+def notation():
+    """Collect the table of symbols that every chapter gives."""
     lines = []
     for caption, members in chapters.parts():
-        if not members:
-            continue
-        lines += [f"### {caption}", "", "::::{grid} 1 2 2 2", ":gutter: 3", ""]
-        for slug in members:
-            lines += [
-                f":::{{grid-item-card}} {title(slug)}",
-                f":link: {slug}",
-                ":link-type: doc",
-                f":img-top: {poster(slug)}",
-                ":img-alt: The first explorer of this chapter at its default stop",
-                "",
-                insight(slug),
-                ":::",
-                "",
-            ]
-        lines += ["::::", ""]
+        for number, slug in enumerate(members):
+            text = "\n".join(
+                cell.source
+                for cell in nbformat.read(chapters.notebook_path(slug), 4).cells
+                if cell.cell_type == "markdown"
+            )
+            question = text[text.index("## The question") : text.index("## Derivation")]
+            table = re.search(r"(?:^\|.*\|[ ]*\n?)+", question, re.M)
+            if table is None:
+                raise ValueError(f"{slug} must have a table of symbols in its question, got none")
+            lines += [f"## {caption}", ""] if number == 0 else []
+            lines += [f"### [{title(slug)}](/chapters/{slug}.ipynb)", "", *table[0].strip().splitlines(), ""]
     return "\n".join(lines)
 
 
@@ -143,9 +175,8 @@ def poster(slug):
             if EXPLORER in output.get("data", {}):
                 path = chapters.BUILD / "posters" / f"{slug}.png"
                 path.parent.mkdir(parents=True, exist_ok=True)
-                picture = base64.b64decode(output.data["image/png"])
-                if not path.exists() or path.read_bytes() != picture:
-                    path.write_bytes(picture)
+                picture = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"]))).convert("RGB")
+                picture.resize((560, round(560 * picture.height / picture.width))).quantize(64).save(path)
                 return f"/{path.relative_to(chapters.ROOT)}"
     raise ValueError(f"{slug} must have an explorer, got none")
 
@@ -176,7 +207,5 @@ def name_run(app, pagename, templatename, context, doctree):
     """Say below a chapter when it was executed and how long that took."""
     data = getattr(app.env, "nb_metadata", {}).get(pagename, {}).get("exec_data")
     if data and data.get("runtime") and "body" in context:
-        import datetime
-
         date = datetime.datetime.fromtimestamp(data["mtime"], datetime.UTC).date().isoformat()
         context["body"] += f'<p class="kx-run">Executed on {date} in {data["runtime"]:.1f} seconds.</p>'

@@ -31,7 +31,8 @@
   function excerpt(text, query) {
     const words = tokenize(query).map((t) => t.replace(/[^\p{L}\p{N}]/gu, ""));
     const pattern = new RegExp(`(?<![\\p{L}\\p{N}])(${words.join("|")})(?![a-z0-9])|[${CJK}]*(${words.join("|")})`, "iu");
-    const at = Math.max(0, text.search(pattern) - 60);
+    const near = text.search(pattern) - 60;
+    const at = near > 0 ? text.indexOf(" ", near) + 1 : 0;
     const paragraph = document.createElement("p");
     paragraph.append(at ? "… " : "");
     let rest = text.slice(at, at + 200);
