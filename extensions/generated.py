@@ -176,7 +176,7 @@ def poster(slug):
                 path = chapters.BUILD / "posters" / f"{slug}.png"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 picture = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"]))).convert("RGB")
-                picture.resize((560, round(560 * picture.height / picture.width))).quantize(64).save(path)
+                picture.resize((560, round(560 * picture.height / picture.width))).save(path, optimize=True)
                 return f"/{path.relative_to(chapters.ROOT)}"
     raise ValueError(f"{slug} must have an explorer, got none")
 

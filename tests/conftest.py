@@ -42,6 +42,14 @@ def browser():
         chromium.close()
 
 
+def pytest_collection_modifyitems(items):
+    """Keep the tests of one chapter on one worker: it runs the chapter once."""
+    for item in items:
+        parameters = getattr(getattr(item, "callspec", None), "params", {})
+        if "slug" in parameters:
+            item.add_marker(pytest.mark.xdist_group(parameters["slug"]))
+
+
 def pytest_terminal_summary(terminalreporter):
     """Say in one line that the browser tests did not run, and how to change that."""
     skipped = terminalreporter.stats.get("skipped", [])
