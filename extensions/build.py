@@ -40,6 +40,11 @@ def execute_changed():
 def build_site():
     """Run Jupyter Book aside and put the finished site in place; return where it is."""
     staging, site = chapters.BUILD / "staging", chapters.BUILD / "html"
+    unfinished = staging / "unfinished"  # as long as it lies there, pages may be older than what Sphinx remembers
+    if unfinished.exists():
+        shutil.rmtree(staging)
+    staging.mkdir(parents=True, exist_ok=True)
+    unfinished.touch()
     jupyter_book = Path(sys.executable).with_name("jupyter-book")
     command = [jupyter_book, "build", str(chapters.ROOT), "--path-output", str(staging)]
     options = ["-W", "-n", "--keep-going", "-q"]  # warnings and errors go to stderr, the rest is of no interest
@@ -54,6 +59,7 @@ def build_site():
         site.rename(old)
     fresh.rename(site)
     shutil.rmtree(old, ignore_errors=True)
+    unfinished.unlink()
     return site
 
 

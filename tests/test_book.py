@@ -101,18 +101,36 @@ def test_a_chapter_transfers_less_than_its_budget_beyond_theme_and_math_files(si
     assert size < BUDGET, f"{slug}: {size} bytes"
 
 
-def test_a_failed_build_leaves_the_old_site_alone(site, monkeypatch, tmp_path):
+@pytest.fixture
+def jupyter_book(monkeypatch, tmp_path):
+    """Stand in for Jupyter Book: write one page, then end as told."""
     monkeypatch.setattr(chapters, "BUILD", tmp_path)
-    (tmp_path / "html").mkdir()
-    (tmp_path / "html" / "index.html").write_text("old")
-    (tmp_path / "staging" / "_build" / "html").mkdir(parents=True)
-    (tmp_path / "staging" / "_build" / "html" / "index.html").write_text("half")
-    monkeypatch.setattr(subprocess, "run", lambda *args, **kwargs: subprocess.CompletedProcess(args, 1))
-    with pytest.raises(SystemExit, match="was not built"):
-        build.build_site()
-    assert (tmp_path / "html" / "index.html").read_text() == "old"
-    monkeypatch.setattr(subprocess, "run", lambda *args, **kwargs: subprocess.CompletedProcess(args, 0))
-    assert (build.build_site() / "index.html").read_text() == "half"
+
+    def build_with(text, end):
+        def run(*args, **kwargs):
+            folder = tmp_path / "staging" / "_build" / "html"
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "index.html").write_text(text)
+            if isinstance(end, BaseException):
+                raise end
+            return subprocess.CompletedProcess(args, end)
+
+        monkeypatch.setattr(subprocess, "run", run)
+        return build.build_site()
+
+    return build_with
+
+
+@pytest.mark.parametrize(("end", "error"), [(1, SystemExit), (KeyboardInterrupt(), KeyboardInterrupt)])
+def test_a_failed_or_interrupted_build_leaves_the_old_site_alone(jupyter_book, tmp_path, end, error):
+    site = jupyter_book("first", 0)
+    with pytest.raises(error):
+        jupyter_book("half", end)
+    assert (site / "index.html").read_text() == "first"
+    (tmp_path / "staging" / "left-over").touch()
+    jupyter_book("second", 0)
+    assert (site / "index.html").read_text() == "second"
+    assert not (tmp_path / "staging" / "left-over").exists()  # what was left half done is not built upon
     assert sorted(path.name for path in tmp_path.iterdir()) == ["html", "staging"]
 
 

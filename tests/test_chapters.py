@@ -119,6 +119,7 @@ def test_every_explorer_shows_something_else_at_every_stop(slug):
             pictures = [explorer.svg(**{name: stop}) for stop in control.stops]
             same = [control.names[i] for i in range(1, len(pictures)) if pictures[i] == pictures[i - 1]]
             assert not same, f"{name} at {same} looks like the stop before"
+            assert explorer.svg(**{name: control.stops[0]}) == pictures[0], f"{name}: a picture remembers the last one"
 
 
 @every_chapter

@@ -34,6 +34,7 @@ STYLE = {
     "lines.linewidth": 1.6,
     "image.cmap": "viridis",
     "svg.hashsalt": "kexue",
+    "path.simplify": False,  # dropped points differ from stop to stop, and pictures would share less
 }
 
 
