@@ -103,9 +103,8 @@ def reproduce(what, ours, published, source, *, digits=None, rtol=None, atol=Non
         agree, tolerance = difference <= rtol * size, f"within {format_number(100.0 * rtol, 2)} %"
     else:
         agree, tolerance = difference <= atol, f"within ±{format_number(float(atol), 2)}"
-    shown = digits if digits is not None else 4
     rows = tuple(
-        (label, format_number(p, 10), format_number(o, max(shown, 4)), _percent(d))
+        (label, format_number(p, 10), format_number(o, max(4, _printed_digits(p))), _percent(d))
         for label, p, o, d in zip(labels, published, ours, difference / size)
     )
     claim = Claim(what, source, tolerance, rows)
@@ -118,3 +117,9 @@ def reproduce(what, ours, published, source, *, digits=None, rtol=None, atol=Non
 def _percent(deviation):
     # below 1e-9 a deviation is rounding, which differs from machine to machine
     return f"{format_number(100 * deviation, 2)} %" if deviation > 1e-9 else "0"
+
+
+def _printed_digits(value):
+    """Return how many significant digits a published figure has, ten at the most."""
+    mantissa = f"{value:.9e}".split("e")[0].lstrip("-").replace(".", "")
+    return len(mantissa.rstrip("0"))

@@ -130,6 +130,8 @@ class Derivation:
 
     def _add(self, kind, new, because, **options):
         step = Step(kind, _sympify(new), because, options)
+        if step.new == self.result:
+            raise StepError(f"step {because!r} repeats the line before (SymPy may have simplified that one by itself)")
         verify(self.result, step)
         self.steps.append(step)
         return self

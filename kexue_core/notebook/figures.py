@@ -29,6 +29,7 @@ STYLE = {
     "figure.dpi": 100,
     "savefig.dpi": 144,
     "figure.constrained_layout.use": True,
+    "figure.constrained_layout.w_pad": 0.08,
     "font.size": 10,
     "legend.frameon": False,
     "lines.linewidth": 1.6,
