@@ -1,5 +1,6 @@
 """The book's own Sphinx extension: local mathematics, local explorers, pages made from what the chapters computed."""
 
+import atexit
 import os
 import re
 from pathlib import Path
@@ -25,6 +26,7 @@ def setup(app: Sphinx):
     app.connect("config-inited", configure)
     app.connect("html-page-context", clean_page, priority=900)
     app.connect("build-finished", clean_files)
+    app.connect("build-finished", stop_katex)
     generated.setup(app)
     book_search.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
@@ -68,3 +70,12 @@ def clean_files(app, exception):
         clean = re.sub(r'\s*<link rel="preload" as="font"[^>]*>', "", text)
         if clean != text:
             page.write_text(clean, encoding="utf-8")
+
+
+def stop_katex(app, exception):
+    """End the Node process that typesets: left alone it keeps the pipes of the build open."""
+    server = katex.KaTeXServer.katex_server
+    if server is not None:
+        atexit.unregister(katex.KaTeXServer.terminate)
+        server.terminate()
+        katex.KaTeXServer.katex_server = None

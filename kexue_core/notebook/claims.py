@@ -98,7 +98,10 @@ def reproduce(what, ours, published, source, *, digits=None, rtol=None, atol=Non
     size = np.where(published == 0, 1, np.abs(published))
     if digits is not None:
         rounded = np.array([float(f"{value:.{digits - 1}e}") for value in ours])
-        agree, tolerance = np.isclose(rounded, published, rtol=1e-12, atol=0), f"to {digits} digits"
+        agree, tolerance = (
+            np.isclose(rounded, published, rtol=1e-12, atol=0),
+            f"to {digits} digit{'s' if digits > 1 else ''}",
+        )
     elif rtol is not None:
         agree, tolerance = difference <= rtol * size, f"within {format_number(100.0 * rtol, 2)} %"
     else:
