@@ -176,10 +176,11 @@ def test_our_pages_violate_no_rule_of_wcag_a_and_aa(page, site, page_name, schem
     for index in range(page.locator(".kx-explorer").count()):
         page.locator(".kx-explorer").nth(index).scroll_into_view_if_needed()
     page.wait_for_timeout(200)
-    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
-    # the visual half of a formula is hidden from screen readers; its MathML half is looked at
-    context = {"exclude": [[".katex-html"]]}
-    result = Axe().run(page, context=context, options={"runOnly": {"type": "tag", "values": tags}})
+    # The visual half of a formula is hidden from screen readers, a picture speaks by its label: axe need not walk them.
+    page.add_style_tag(content=".katex-html, .kx-picture svg { display: none }")
+    tags = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
+    colours = {"type": "rule", "values": ["color-contrast"]}  # all that the dark scheme changes
+    result = Axe().run(page, options={"runOnly": tags if scheme == "light" else colours})
     ours = [
         (violation["id"], node["html"][:200])
         for violation in result.response["violations"]
