@@ -107,10 +107,10 @@ def results():
                     for row in claim["rows"]
                 )
                 lines += [
-                    f'<table class="kx-claim"><caption>{html.escape(claim["what"])} '
+                    f'<div class="kx-scroll"><table class="kx-claim"><caption>{html.escape(claim["what"])} '
                     f"<span>{html.escape(claim['source'])}; agrees {html.escape(claim['tolerance'])}</span></caption>"
                     "<thead><tr><td></td><th scope=col>published</th><th scope=col>ours</th>"
-                    f"<th scope=col>deviation</th></tr></thead><tbody>{rows}</tbody></table>",
+                    f"<th scope=col>deviation</th></tr></thead><tbody>{rows}</tbody></table></div>",
                     "",
                 ]
     return "\n".join(lines)

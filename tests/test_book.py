@@ -1,5 +1,6 @@
 """The built site as files: complete, self-contained, light; and a build that cannot leave half a site."""
 
+import functools
 import gzip
 import re
 import subprocess
@@ -12,7 +13,11 @@ from support import SITE
 
 from extensions import build, chapters, colab, rerun
 
-PAGES = sorted(path.relative_to(SITE).as_posix() for path in SITE.rglob("*.html") if "_static" not in path.parts)
+PAGES = sorted(
+    path.relative_to(SITE).as_posix()
+    for path in SITE.rglob("*.html")
+    if "_static" not in path.parts and path != SITE / "index.html"  # which only leads to the landing page
+)
 every_page = pytest.mark.parametrize("page", PAGES)
 BUDGET = 250_000
 
@@ -39,6 +44,12 @@ class Links(HTMLParser):
             self.leads.append(attributes["href"])
 
 
+@functools.cache
+def ids(path):
+    """Return the ids of a page."""
+    return Links(path.read_text()).ids
+
+
 @pytest.fixture
 def text(site, page):
     return (site / page).read_text()
@@ -48,6 +59,7 @@ def test_the_site_has_a_page_for_every_chapter(site):
     for slug in [*chapters.slugs(), "intro", "reproduced_results", "bibliography"]:
         assert (site / "chapters" / f"{slug}.html").exists(), slug
     assert (site / "sitemap.xml").exists()
+    assert "chapters/intro.html" in (site / "index.html").read_text()
 
 
 @every_page
@@ -71,7 +83,7 @@ def test_links_within_the_book_lead_somewhere(site, page, text):
             target /= "index.html"
         assert target.exists(), f"{page} leads to {url}"
         if parts.fragment and target.suffix == ".html":
-            assert unquote(parts.fragment) in Links(target.read_text()).ids, f"{page} leads to {url}"
+            assert unquote(parts.fragment) in ids(target), f"{page} leads to {url}"
 
 
 @every_page
