@@ -20,6 +20,8 @@ every_page = pytest.mark.parametrize("page_name", PAGES)
 THEME = {
     # the search box and the buttons of the header come from the theme's templates
     "label-content-name-mismatch": r"search-button|theme-switch|btn-|sidebar",
+    # docutils gives every entry of a bibliography this role, which ARIA 1.3 deprecates
+    "aria-deprecated-role": r'role="doc-biblioentry"',
     # the skip link and the headings of the sidebar stand outside landmarks in the theme
     "region": r"pst-skip-link|skip-link",
 }
@@ -180,7 +182,9 @@ def test_our_pages_violate_no_rule_of_wcag_a_and_aa(page, site, page_name, schem
     page.add_style_tag(content=".katex-html, .kx-picture svg { display: none }")
     tags = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
     colours = {"type": "rule", "values": ["color-contrast"]}  # all that the dark scheme changes
-    result = Axe().run(page, options={"runOnly": tags if scheme == "light" else colours})
+    # The colours of code are the same everywhere, and slow to look at: one chapter stands for all.
+    context = None if page_name == f"chapters/{chapters.slugs()[0]}.html" else {"exclude": [[".highlight"]]}
+    result = Axe().run(page, context=context, options={"runOnly": tags if scheme == "light" else colours})
     ours = [
         (violation["id"], node["html"][:200])
         for violation in result.response["violations"]
