@@ -22,6 +22,7 @@ THEME = {
     "label-content-name-mismatch": r"search-button|theme-switch|btn-|sidebar",
     # docutils gives every entry of a bibliography this role, which ARIA 1.3 deprecates
     "aria-deprecated-role": r'role="doc-biblioentry"',
+    "aria-required-children": r'class="citation-list"',
     # the skip link and the headings of the sidebar stand outside landmarks in the theme
     "region": r"pst-skip-link|skip-link",
 }

@@ -48,7 +48,7 @@ def lab(tmp_path_factory):
 def test_a_chapter_runs_and_its_slider_changes_picture_and_numbers(browser, lab, slug):
     context = browser.new_context(viewport={"width": 1400, "height": 1000})
     page = context.new_page()
-    page.goto(f"{lab}/lab/tree/chapters/{slug}.ipynb")
+    page.goto(f"{lab}/lab/workspaces/{slug}/tree/chapters/{slug}.ipynb")  # a workspace without other tabs
     page.locator(".jp-NotebookPanel .jp-Cell").first.wait_for(timeout=60_000)
     page.wait_for_function("() => window.jupyterapp?.shell?.currentWidget?.context?.sessionContext?.session?.kernel")
     errors = page.evaluate(
