@@ -5,10 +5,10 @@ import time
 import numpy as np
 import scipy.special
 
-from kexue_core.entmax import sparsemax
-from kexue_core.rope import rope_coherence, rope_coherence_range, rope_frequencies
-from kexue_core.rope_base import min_base
-from kexue_core.simplex import softmax
+from kexue_core.attention.entmax import sparsemax
+from kexue_core.attention.simplex import softmax
+from kexue_core.positions.base import min_base
+from kexue_core.positions.rope import rope_coherence, rope_coherence_range, rope_frequencies
 
 
 def seconds(function, repeat=5):

@@ -1,7 +1,7 @@
 """The page "Search the book": every section of every chapter, indexed by `kexue_core`, searched in the browser.
 
 BM25 scores are sums over the terms of a query. So the page stores what each term adds to each section, computed here by
-`kexue_core.search.term_impacts`, and its JavaScript only adds up.
+`kexue_core.engineering.search.term_impacts`, and its JavaScript only adds up.
 """
 
 import json
@@ -11,8 +11,8 @@ from pathlib import Path
 from docutils import nodes
 
 from extensions import chapters
-from kexue_core.inverted_index import InvertedIndex
-from kexue_core.search import term_impacts
+from kexue_core.engineering.inverted_index import InvertedIndex
+from kexue_core.engineering.search import term_impacts
 
 PAGE = "chapters/search"
 DATA = "book-search-data.js"

@@ -1,4 +1,5 @@
-"""The numerics of the Kexue Book: one module for each subject, numpy only.
+"""The numerics of the Kexue Book, numpy only: one shelf for each part of the book.
 
-Nothing is re-exported here. Import the subject that you need, for example ``from kexue_core.rope import min_base``.
+Import from the shelf, for example ``from kexue_core.positions import min_base``. Everything computes in float64
+(complex128 where complex numbers are meant), whatever floating-point type comes in.
 """

@@ -175,12 +175,12 @@ def test_a_chapter_that_fails_is_named_and_fails_the_run(monkeypatch, tmp_path, 
 def test_the_cache_key_follows_the_library(monkeypatch, tmp_path):
     before = chapters.sources_key()
     assert before == chapters.sources_key()
-    for name in ("requirements.txt", "kexue_core/rope.py"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    for name in ("requirements.txt", "kexue_core/positions/rope.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes((chapters.ROOT / name).read_bytes())
     monkeypatch.setattr(chapters, "ROOT", tmp_path)
     small = chapters.sources_key()
-    (tmp_path / "kexue_core" / "rope.py").write_text("changed")
+    (tmp_path / "kexue_core" / "positions" / "rope.py").write_text("changed")
     assert chapters.sources_key() != small
 
 

@@ -8,9 +8,9 @@ from support import run_chapter
 from test_book import PAGES
 
 from extensions import chapters
-from kexue_core.inverted_index import InvertedIndex
+from kexue_core.engineering.inverted_index import InvertedIndex
+from kexue_core.engineering.search import search
 from kexue_core.notebook.formats import format_number
-from kexue_core.search import search
 
 pytestmark = pytest.mark.browser
 every_chapter = pytest.mark.parametrize("slug", chapters.slugs())

@@ -1,4 +1,4 @@
-// The search page: cut the query into terms as kexue_core.tokenizing does, add up the stored impacts, show the best.
+// The search page: cut the query into terms as kexue_core.engineering.tokenizing does, add up the stored impacts, show the best.
 (() => {
   "use strict";
   const box = document.querySelector("#kx-query");

@@ -1,0 +1,236 @@
+"""Construction after demolition: ancestral sampling of a DDPM whose denoiser is known in closed form.
+
+Notation and schedules of `schedules`. Where a network would be trained, `ancestral_sample` takes ``denoise`` of
+`kexue_core.diffusion`, bound to its data; in its time a DDPM state is ``x_t / bar_alpha_t`` at noise level
+``bar_beta_t / bar_alpha_t``.
+"""
+
+import numpy as np
+
+from kexue_core import _checks
+from kexue_core.diffusion.schedules import _check_length
+
+__all__ = ["posterior_coefficients", "reverse_noise", "ancestral_sample", "gaussian_chain_variance"]
+
+
+def posterior_coefficients(schedule):
+    """Return ``u, v`` of the posterior mean ``E[x_{t-1} | x_t, x_0] = u_t x_0 + v_t x_t`` of all steps.
+
+    ``u_t = bar_alpha_{t-1} beta_t^2 / bar_beta_t^2`` and ``v_t = alpha_t bar_beta_{t-1}^2 / bar_beta_t^2``; the spread
+    around it is ``reverse_noise(schedule, 0)``. Put ``x_0 = (x_t - bar_beta_t eps) / bar_alpha_t`` and the mean becomes
+    the article's ``(x_t - beta_t eps_theta) / alpha_t`` with ``eps_theta = (beta_t / bar_beta_t) eps``.
+
+    Parameters
+    ----------
+    schedule : Schedule
+        Of `kexue_core.diffusion.schedules.ddpm_schedule`, ``T`` steps.
+
+    Returns
+    -------
+    u, v : (T,) ndarray
+        Not negative, with ``u + v bar_alpha_t = bar_alpha_{t-1}``; the first step has ``u = 1``, ``v = 0``.
+
+    Raises
+    ------
+    TypeError
+        If ``schedule`` is not one.
+
+    References
+    ----------
+    .. [1] kexue.fm/archives/9119; Ho et al., arXiv:2006.11239, eq. (7).
+
+    Examples
+    --------
+    >>> from kexue_core.diffusion.schedules import ddpm_schedule
+    >>> u, v = posterior_coefficients(ddpm_schedule(3))
+    >>> u.round(3), v.round(3)
+    (array([1.   , 0.667, 0.501]), array([0.   , 0.333, 0.499]))
+    """
+    _check_length(schedule)
+    u = schedule.bar_alpha_prev * (schedule.beta / schedule.bar_beta) ** 2
+    return u, schedule.alpha * (schedule.bar_beta_prev / schedule.bar_beta) ** 2
+
+
+def reverse_noise(schedule, variance):
+    """Return the noise ``sigma_t = beta_t sqrt(V_{t-1} / V_t)`` that undoes each step exactly for Gaussian data.
+
+    ``V_t = bar_alpha_t^2 variance + bar_beta_t^2`` is the variance of ``x_t``. The two usual choices are two cases:
+    variance 1 gives ``beta_t``, the article's, and variance 0 (one data point) gives
+    ``beta_t bar_beta_{t-1} / bar_beta_t``, the standard deviation of ``x_{t-1}`` given ``x_t`` and ``x_0``.
+
+    Parameters
+    ----------
+    schedule : Schedule
+        Of `kexue_core.diffusion.schedules.ddpm_schedule`, ``T`` steps.
+    variance : (...) array_like
+        Of the data, not negative.
+
+    Returns
+    -------
+    sigma : (..., T) ndarray
+        Increases with the variance, from the second choice to ``beta_t / alpha_t``.
+
+    Raises
+    ------
+    ValueError
+        If a variance is negative or not finite.
+    TypeError
+        If ``schedule`` is not one.
+
+    References
+    ----------
+    .. [1] kexue.fm/archives/9119; Ho et al., arXiv:2006.11239, Section 3.2; Bao et al., arXiv:2201.06503.
+
+    Examples
+    --------
+    >>> from kexue_core.diffusion.schedules import ddpm_schedule, respace
+    >>> reverse_noise(respace(ddpm_schedule(1000), 3), [0.0, 1.0]).round(3)
+    array([[0.   , 0.81 , 0.992],
+           [0.82 , 0.982, 0.998]])
+    """
+    _check_length(schedule)
+    before, after = _marginal_variances(schedule, variance)
+    return schedule.beta * np.sqrt(before / after)
+
+
+def ancestral_sample(denoise, x, schedule, *, sigma=None, rng=None, callback=None):
+    """Build samples from noise: ``x_{t-1} = (x_t - beta_t eps_theta(x_t, t)) / alpha_t + sigma_t z``, ``t = T .. 1``.
+
+    ``eps_theta = (beta_t / bar_beta_t^2) (x_t - bar_alpha_t D)`` with ``D = E[x_0 | x_t]`` by ``denoise``, evaluated as
+    ``u_t D + v_t x_t`` of `posterior_coefficients`, which does not cancel. The last step adds ``sigma_1 z`` too.
+
+    Parameters
+    ----------
+    denoise : callable
+        ``denoise(y, s)`` returns ``E[x_0 | x_0 + s z = y]``, of the shape of ``y``.
+    x : (..., D) array_like
+        Start ``x_T``, usually standard normal noise.
+    schedule : Schedule
+        Of `kexue_core.diffusion.schedules.ddpm_schedule`, ``T`` steps.
+    sigma : (..., T) array_like, optional
+        Noise of each step, not negative; leading axes broadcast against ``x``. By default ``beta``, the article's
+        choice; ``0 * schedule.beta`` decodes greedily; `reverse_noise` makes others.
+    rng : numpy.random.Generator, optional
+        Draws noise of the shape of ``x`` once a step, the same for all ``sigma``; needed unless ``sigma`` is 0.
+    callback : callable, optional
+        ``callback(t, x)`` sees a copy of ``x_t`` for ``t = T, ..., 0``.
+
+    Returns
+    -------
+    x : (..., D) ndarray
+        Samples. Their law is that of the data up to ``bar_alpha_T`` for Gaussian data with their own `reverse_noise`,
+        and tends to it with shorter steps for all data unless ``sigma`` is far from ``beta``.
+
+    Raises
+    ------
+    ValueError
+        If ``sigma`` is negative or of another shape, or a value becomes infinite or NaN.
+    TypeError
+        If ``rng`` is missing or ``schedule`` is not one.
+
+    References
+    ----------
+    .. [1] kexue.fm/archives/9119; Ho et al., arXiv:2006.11239, Algorithm 2.
+
+    Examples
+    --------
+    >>> from kexue_core.diffusion.schedules import ddpm_schedule
+    >>> from kexue_core.diffusion.denoisers import denoise_gaussian
+    >>> schedule = ddpm_schedule(1000)
+    >>> ancestral_sample(denoise_gaussian, [1.0], schedule, sigma=0 * schedule.beta).round(3)
+    array([0.006])
+    """
+    x = _checks.finite_array("x", x)
+    if x.ndim == 0:
+        raise ValueError(f"x must have shape (..., D), got the number {x}")
+    T, sigma = _check_length(schedule), _noise(sigma, schedule, x.shape)
+    noisy = sigma.any()
+    if noisy and not isinstance(rng, np.random.Generator):
+        raise TypeError(f"rng must be a numpy.random.Generator unless sigma is 0, got {rng!r}")
+    u, v = posterior_coefficients(schedule)
+    for t in range(T, 0, -1):
+        if callback is not None:
+            callback(t, x.copy())
+        a, b = float(schedule.bar_alpha[t - 1]), float(schedule.bar_beta[t - 1])
+        denoised = _checks.finite_array("denoise(y, s)", denoise(x / a, b / a))
+        if denoised.shape != x.shape:
+            raise ValueError(f"denoise(y, s) must have the shape {x.shape} of x, got {denoised.shape}")
+        x = u[t - 1] * denoised + v[t - 1] * x
+        if noisy:
+            x = x + sigma[..., t - 1] * rng.standard_normal(x.shape)
+    x = _checks.finite_array("x", x)
+    if callback is not None:
+        callback(0, x.copy())
+    return x
+
+
+def gaussian_chain_variance(schedule, variance, *, sigma=None):
+    """Return the variance of `ancestral_sample` from standard noise for Gaussian data, without sampling.
+
+    With ``V_t`` as in `reverse_noise` the optimal step multiplies ``x_t`` by ``alpha_t V_{t-1} / V_t``; so
+    ``v <- (alpha_t V_{t-1} / V_t)^2 v + sigma_t^2`` from ``v = 1``.
+
+    Parameters
+    ----------
+    schedule : Schedule
+        Of `kexue_core.diffusion.schedules.ddpm_schedule`, ``T`` steps.
+    variance : (...) array_like
+        Of the data, not negative.
+    sigma : (..., T) array_like, optional
+        Noise of each step, not negative; ``beta`` by default. Leading axes broadcast against ``variance``.
+
+    Returns
+    -------
+    v : (...) ndarray or float
+        Without noise ``(bar_alpha_T variance / V_T)^2``. With ``reverse_noise(schedule, variance)`` the variance of the
+        data plus ``(bar_alpha_T variance / V_T)^2 (1 - V_T)``: the start has variance 1 instead of ``V_T``.
+
+    Raises
+    ------
+    ValueError
+        If a variance or ``sigma`` is negative, not finite or of another shape.
+    TypeError
+        If ``schedule`` is not one.
+
+    References
+    ----------
+    .. [1] kexue.fm/archives/9119; Bao et al., arXiv:2201.06503.
+
+    Examples
+    --------
+    >>> from kexue_core.diffusion.schedules import ddpm_schedule, respace
+    >>> gaussian_chain_variance(respace(ddpm_schedule(1000), 20), [0.25, 1.0, 4.0]).round(3)
+    array([0.296, 1.   , 3.564])
+    """
+    T = _check_length(schedule)
+    before, after = _marginal_variances(schedule, variance)
+    sigma = _noise(sigma, schedule, before.shape[:-1])
+    gain = (schedule.alpha * before / after) ** 2
+    v = np.ones(before.shape[:-1])
+    for i in range(T - 1, -1, -1):
+        v = gain[..., i] * v + sigma[..., i] ** 2
+    return v[()]
+
+
+def _marginal_variances(schedule, variance):
+    variance = _checks.finite_array("variance", variance)[..., None]
+    if variance.min() < 0:
+        raise ValueError(f"variance must not be negative, got {variance.min()}")
+    before = schedule.bar_alpha_prev**2 * variance + schedule.bar_beta_prev**2
+    return before, schedule.bar_alpha**2 * variance + schedule.bar_beta**2
+
+
+def _noise(sigma, schedule, shape):
+    sigma = schedule.beta if sigma is None else _checks.finite_array("sigma", sigma)
+    T = len(schedule.beta)
+    try:
+        fits = sigma.shape[-1:] == (T,) and np.broadcast_shapes(sigma.shape[:-1], shape) == shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError(
+            f"sigma must have shape (..., {T}) with leading axes that fit {shape}, got shape {sigma.shape}"
+        )
+    if sigma.min() < 0:
+        raise ValueError(f"sigma must not be negative, got {sigma.min()}")
+    return sigma

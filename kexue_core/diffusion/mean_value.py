@@ -1,0 +1,201 @@
+"""The mean-value theorem for diffusion ODEs: the one time at which a single velocity makes a whole step exact.
+
+For a scalar ODE such a time exists in every step; for vectors it need not, unless the velocity moves on a line. Here
+are the time itself where it has a formula (`gaussian_mean_time`), the best time for given data (`fit_mean_direction`),
+and the measurement that tells how nearly trajectories are plane curves (`trajectory_pca`).
+"""
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from kexue_core import _checks
+from kexue_core.diffusion.samplers import solve_diffusion_ode
+
+__all__ = ["gaussian_mean_time", "fit_mean_direction", "TrajectoryPCA", "trajectory_pca"]
+
+
+def gaussian_mean_time(t, u, std):
+    """Return the time ``s`` at which one ``"amed"`` step from ``t`` to ``u`` is exact for data ``N(mean, std^2 I)``.
+
+    With ``T = sqrt(t^2 + std^2)`` and ``U = sqrt(u^2 + std^2)`` the condition is ``a s^2 + s = b``, ``b = T (t + u) /
+    (T + U)``, ``a = (t^2 - u^2) / ((T + U) (t U + u T))``: one positive root, ``s = 2 b / (1 + sqrt(1 + 4 a b))``, free
+    of cancellation. The exponent of that step is ``r = log(t / s) / log(t / u)``.
+
+    Parameters
+    ----------
+    t, u : (...) array_like
+        Start and end of the step, ``0 < u < t``.
+    std : (...) array_like
+        Standard deviation of the data, not negative. For 0 every ``s`` is exact and the limit is returned.
+
+    Returns
+    -------
+    s : (...) ndarray
+        Between ``u`` and ``t``; grows with ``std``, up to ``(t + u) / 2`` for ``std -> inf``.
+
+    Raises
+    ------
+    ValueError
+        If ``u <= 0``, ``u >= t``, ``std < 0`` or a value is not finite.
+
+    References
+    ----------
+    .. [1] The mean-value property of kexue.fm/archives/9881 in the one case where it can be solved; arXiv:2312.00094.
+
+    Examples
+    --------
+    >>> gaussian_mean_time(80.0, 0.002, [0.05, 1.0]).round(3)
+    array([2.015, 8.461])
+    """
+    t, u, std = (_checks.finite_array(*pair) for pair in (("t", t), ("u", u), ("std", std)))
+    if u.min() <= 0:
+        raise ValueError(f"u must be positive, got {u.min()}")
+    try:
+        gap = np.broadcast_arrays(t - u, std)[0]
+    except ValueError:
+        raise ValueError(f"t, u and std must broadcast, got shapes {t.shape}, {u.shape} and {std.shape}") from None
+    if gap.min() <= 0:
+        raise ValueError(f"u must be smaller than t, got u - t = {-gap.min()}")
+    if std.min() < 0:
+        raise ValueError(f"std must not be negative, got {std.min()}")
+    T, U = np.hypot(t, std), np.hypot(u, std)
+    b = (t + u) * (T / (T + U))
+    # The plain condition, a quadratic with T - U and t U - u T in it, cancels for large std and short steps; here both
+    # differences are multiplied out. Ratios of lengths only: products of tiny times would underflow.
+    a = (t - u) / (T + U) * ((t + u) / T) / (t * (U / T) + u)
+    return 2 * b / (1 + np.sqrt(1 + 4 * a * b))
+
+
+def fit_mean_direction(denoise, x, times, targets, *, grid=None, analytic_first=False):
+    """Return the exponents ``r`` with which ``"amed"`` lands nearest to ``targets``, found step by step.
+
+    ``r_i = argmin_r |x_i + (u - t) v(x_s, s) - targets[i + 1]|^2`` summed over the batch, ``s = u^r t^(1 - r)``, each
+    step starting from where the one before landed. One number per step stands in for the small network of the paper.
+    Greedy: the end point need not be the best that any ``r`` can reach.
+
+    Parameters
+    ----------
+    denoise : callable
+        ``denoise(x, t)`` returns ``D``, of the shape of ``x``.
+    x : (..., D) array_like
+        Training noise at ``times[0]``; all leading axes are averaged.
+    times : (N,) array_like
+        Positive, strictly decreasing, at least 2.
+    targets : (N, ..., D) array_like
+        Accurate solution at ``times``, from `reference_trajectory`.
+    grid : (G,) array_like, optional
+        Exponents to try, in ``[0, 1]``; ``0, 0.01, ..., 1`` by default. Costs about ``2 G`` calls of ``denoise`` for
+        each step.
+    analytic_first : bool
+        As in `solve_diffusion_ode`.
+
+    Returns
+    -------
+    r : (N - 1,) ndarray
+        Values of ``grid``; among equally good ones the first.
+
+    Raises
+    ------
+    ValueError
+        If times are too few, unsorted or not positive, ``targets`` has another shape, ``grid`` leaves ``[0, 1]``, or a
+        value is not finite.
+
+    References
+    ----------
+    .. [1] kexue.fm/archives/9881; Zhou et al., arXiv:2312.00094.
+
+    Examples
+    --------
+    >>> from kexue_core.diffusion.denoisers import denoise_gaussian
+    >>> from kexue_core.diffusion.samplers import reference_trajectory
+    >>> x, times = [[1.0], [-2.0]], [80.0, 0.002]
+    >>> fit_mean_direction(denoise_gaussian, x, times, reference_trajectory(denoise_gaussian, x, times))
+    array([0.21])
+    """
+    x, times = _checks.finite_array("x", x), _checks.decreasing_times(times)
+    targets = _checks.finite_array("targets", targets)
+    if targets.shape != (len(times), *x.shape):
+        raise ValueError(f"targets must have shape {(len(times), *x.shape)}, one x for each time, got {targets.shape}")
+    grid = np.arange(101) / 100 if grid is None else _checks.finite_array("grid", grid, ndim=1)
+    _checks.in_unit_interval("grid", grid)
+
+    fitted = []
+    for i, step in enumerate(pairwise(times)):
+
+        def land(r, x=x, step=step, analytic=analytic_first and i == 0):
+            return solve_diffusion_ode(denoise, x, step, method="amed", r=r, analytic_first=analytic)[0][-1]
+
+        errors = [np.sum((land(r) - targets[i + 1]) ** 2) for r in grid]
+        fitted.append(grid[np.argmin(errors)])
+        x = land(fitted[-1])
+    return np.array(fitted)
+
+
+class TrajectoryPCA(NamedTuple):
+    """Principal components of trajectories, as `trajectory_pca` returns them."""
+
+    explained: np.ndarray
+    coordinates: np.ndarray
+    residuals: np.ndarray
+
+
+def trajectory_pca(trajectory, n_components=3):
+    """Return how nearly each trajectory stays on a line, in a plane, in a space, by PCA over its own times.
+
+    Singular value decomposition of ``trajectory - mean over time``, separately for each starting point.
+
+    Parameters
+    ----------
+    trajectory : (N, ..., D) array_like
+        Points at ``N >= 2`` times, not all equal.
+    n_components : int
+        Between 1 and ``min(N, D)``.
+
+    Returns
+    -------
+    explained : (n_components, ...) ndarray
+        Share of the variance on each component; decreasing, sum at most 1.
+    coordinates : (n_components, N, ...) ndarray
+        The trajectory in the components; the sign makes the first point's coordinate not negative.
+    residuals : (n_components + 1, N, ...) ndarray
+        ``residuals[k]``: Euclidean distance to the best ``k``-dimensional affine subspace; for ``k = 0`` to the mean.
+
+    Raises
+    ------
+    ValueError
+        If ``N < 2``, ``n_components`` is out of range, a trajectory does not move, or a value is not finite.
+
+    References
+    ----------
+    .. [1] kexue.fm/archives/9881 (why the mean-value property nearly holds); Zhou et al., arXiv:2312.00094.
+
+    Examples
+    --------
+    >>> parabola = np.array([[0.0, 0.0], [1.0, 1.0], [2.0, 4.0]])
+    >>> explained, coordinates, residuals = trajectory_pca(parabola, 2)
+    >>> explained.round(3), residuals.max(axis=1).round(3)
+    (array([0.988, 0.012]), array([2.539, 0.283, 0.   ]))
+    """
+    trajectory = _checks.finite_array("trajectory", trajectory)
+    if trajectory.ndim < 2 or len(trajectory) < 2:
+        raise ValueError(f"trajectory must have shape (N, ..., D) with N at least 2, got shape {trajectory.shape}")
+    largest = min(len(trajectory), trajectory.shape[-1])
+    n = _checks.integer("n_components", n_components, minimum=1)
+    if n > largest:
+        raise ValueError(f"n_components must be at most min(N, D) = {largest}, got {n}")
+    centred = np.moveaxis(trajectory - trajectory.mean(axis=0), 0, -2)
+    left, singular, _ = np.linalg.svd(centred, full_matrices=False)
+    if (trajectory == trajectory[0]).all(axis=(0, -1)).any():
+        raise ValueError("trajectory must move, got one that is constant in time")
+    coordinates = left * (singular * np.where(left[..., 0, :] < 0, -1, 1))[..., None, :]
+    # Tails of the sum of squares, smallest first: subtracting heads from the total would leave only rounding.
+    tails = np.sqrt(np.cumsum(coordinates[..., ::-1] ** 2, axis=-1))[..., ::-1]
+    residuals = np.concatenate([tails, np.zeros_like(tails[..., :1])], axis=-1)
+    explained = singular**2 / np.sum(singular**2, axis=-1, keepdims=True)
+    return TrajectoryPCA(
+        np.moveaxis(explained[..., :n], -1, 0),
+        np.moveaxis(coordinates[..., :n], (-1, -2), (0, 1)),
+        np.moveaxis(residuals[..., : n + 1], (-1, -2), (0, 1)),
+    )

@@ -1,0 +1,26 @@
+"""Structured matrices: Monarch and butterfly."""
+
+from kexue_core.matrices.butterfly import butterfly_dense, butterfly_dim
+from kexue_core.matrices.monarch import (
+    block_permutation,
+    low_rank_error,
+    monarch_cost,
+    monarch_dense,
+    monarch_dim,
+    monarch_matvec,
+    monarch_project,
+    monarch_solve,
+)
+
+__all__ = [
+    "block_permutation",
+    "monarch_dense",
+    "monarch_matvec",
+    "monarch_solve",
+    "monarch_project",
+    "monarch_cost",
+    "monarch_dim",
+    "low_rank_error",
+    "butterfly_dense",
+    "butterfly_dim",
+]

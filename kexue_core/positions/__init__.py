@@ -1,0 +1,16 @@
+"""Positions and length: rotary encodings, their base."""
+
+from kexue_core.positions.base import admissible_bases, min_base, safe_base, worst_case_base
+from kexue_core.positions.rope import max_context, rope_coherence, rope_coherence_range, rope_frequencies, rotate
+
+__all__ = [
+    "rope_frequencies",
+    "rotate",
+    "rope_coherence",
+    "rope_coherence_range",
+    "max_context",
+    "min_base",
+    "admissible_bases",
+    "safe_base",
+    "worst_case_base",
+]

@@ -1,0 +1,292 @@
+from functools import partial
+
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+
+from kexue_core.diffusion.denoisers import (
+    denoise_gaussian,
+    denoise_mixture,
+    denoise_points,
+    disk_images,
+    edm_time_steps,
+    velocity,
+)
+from kexue_core.diffusion.samplers import METHODS, reference_trajectory, solve_diffusion_ode, steps_at_nfe
+
+MIXTURE = partial(denoise_mixture, means=[[-1.0, 0.0], [1.0, 0.5]], stds=[0.3, 0.5], weights=[0.3, 0.7])
+START = np.array([[2.1, 0.9], [-1.0, 0.5]])
+
+
+def _solve(denoise, x, times, method, **options):
+    return solve_diffusion_ode(denoise, x, times, method=method, r=0.3 if method == "amed" else None, **options)
+
+
+def _gaussian_path(x, times, std):
+    """Exact solution for data ``N(0, std^2 I)``: ``x`` stays proportional to ``sqrt(t^2 + std^2)``."""
+    size = np.sqrt(np.asarray(times) ** 2 + np.square(std))
+    return x * (size / size[0]).reshape(-1, *[1] * np.ndim(x))
+
+
+def _lsoda(denoise, x, times):
+    """End points by scipy, one starting point at a time, integrated in t."""
+    ends = []
+    for point in x:
+
+        def field(t, y):
+            return (y - denoise(y, t)) / t
+
+        solution = solve_ivp(field, (times[0], times[-1]), point, method="LSODA", rtol=1e-11, atol=1e-12)
+        ends.append(solution.y[:, -1])
+    return np.array(ends)
+
+
+def _slow_solver(denoise, x, times, method, r=None, scale=None, analytic_first=False):
+    """All methods written out once more, one coordinate vector and one step at a time."""
+    x, path, calls = np.array(x, dtype=float), [], 0
+
+    def v(y, t):
+        return (y - denoise(y, t)) / t
+
+    path.append(x)
+    for i in range(len(times) - 1):
+        t, u = times[i], times[i + 1]
+        if analytic_first and i == 0:
+            d = x / np.sqrt(1 + t * t)
+        else:
+            d, calls = v(x, t), calls + 1
+        if method == "euler":
+            x = x + (u - t) * d
+        elif method == "heun":
+            predicted = x + (u - t) * d
+            x, calls = x + (u - t) * (d / 2 + v(predicted, u) / 2), calls + 1
+        else:
+            exponent = r[i] if method == "amed" else 0.5
+            s = np.exp(exponent * np.log(u) + (1 - exponent) * np.log(t))
+            if method == "midpoint_arithmetic":
+                s = (t + u) / 2
+            factor = 1 if scale is None else scale[i]
+            x, calls = x + factor * (u - t) * v(x + (s - t) * d, s), calls + 1
+        path.append(x)
+    return np.array(path), calls
+
+
+def _order(denoise, method, start, exact_end, t_max=2.0, t_min=0.1):
+    steps = np.array([16, 32, 64, 128])
+    errors = []
+    for n in steps:
+        trajectory, _ = _solve(denoise, start, edm_time_steps(n + 1, t_min=t_min, t_max=t_max), method)
+        errors.append(np.abs(trajectory[-1] - exact_end).max())
+    return -np.polyfit(np.log(steps), np.log(errors), 1)[0]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_has_the_order_in_its_table_on_a_mixture(method):
+    order = _order(MIXTURE, method, START, _lsoda(MIXTURE, START, [2.0, 0.1]))
+    assert order == pytest.approx(METHODS[method].order, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("method", "order"),
+    [("euler", 1), ("heun", 2), ("midpoint_geometric", 2), ("midpoint_arithmetic", 3), ("amed", 1)],
+)
+def test_on_gaussian_data_the_arithmetic_midpoint_alone_gains_an_order(method, order):
+    exact = _gaussian_path(START, [2.0, 0.1], 0.5)[-1]
+    assert _order(partial(denoise_gaussian, std=0.5), method, START, exact) == pytest.approx(order, abs=0.05)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("analytic_first", [False, True])
+def test_every_method_agrees_with_the_slow_solver_in_path_and_calls(method, analytic_first):
+    x, times = 80 * np.random.default_rng(0).standard_normal((3, 2)), edm_time_steps(6)
+    options = {"r": [0.0, 0.5, 0.3, 1.0, 0.05], "scale": [1, 0.99, 1.01, 1, 1]} if method == "amed" else {}
+    trajectory, nfe = solve_diffusion_ode(MIXTURE, x, times, method=method, analytic_first=analytic_first, **options)
+    expected, calls = _slow_solver(MIXTURE, x, times, method, analytic_first=analytic_first, **options)
+    np.testing.assert_allclose(trajectory, expected, rtol=1e-9, atol=1e-9)
+    assert nfe == calls == METHODS[method].calls * 5 - analytic_first
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_batch_equals_the_loop_over_its_points(method):
+    x, times = np.random.default_rng(0).standard_normal((2, 3, 2)), edm_time_steps(5, t_max=2.0)
+    batch, nfe = _solve(MIXTURE, x, times, method)
+    assert batch.shape == (5, 2, 3, 2)
+    for i in np.ndindex(2, 3):
+        single, calls = _solve(MIXTURE, x[i], times, method)
+        np.testing.assert_allclose(batch[(slice(None), *i)], single, rtol=1e-12, atol=1e-12)
+        assert calls == nfe
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_two_times_make_one_step_and_the_first_point_is_the_start(method):
+    trajectory, nfe = _solve(MIXTURE, START, [2.0, 0.1], method)
+    assert trajectory.shape == (2, 2, 2)
+    assert nfe == METHODS[method].calls
+    np.testing.assert_array_equal(trajectory[0], START)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_inputs_are_unchanged_and_the_trajectory_shares_no_memory_with_them(method):
+    x, times = START.copy(), np.array([2.0, 1.0, 0.1])
+    trajectory, _ = _solve(MIXTURE, x, times, method)
+    trajectory += 1
+    reference_trajectory(MIXTURE, x, times, substeps=2)
+    np.testing.assert_array_equal(x, START)
+    np.testing.assert_array_equal(times, [2.0, 1.0, 0.1])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_single_data_point_is_reached_exactly_along_a_straight_line(method):
+    denoise = partial(denoise_points, points=[[1.0, -2.0]])
+    times = edm_time_steps(4)
+    trajectory, _ = _solve(denoise, 80 * START, times, method)
+    line = np.array([1.0, -2.0]) + (80 * START - [1.0, -2.0]) * (times / 80)[:, None, None]
+    np.testing.assert_allclose(trajectory, line, atol=1e-12)
+
+
+def test_amed_at_one_half_is_the_geometric_midpoint_and_at_zero_with_euler_nodes_is_euler():
+    times = edm_time_steps(5, t_max=2.0)
+    geometric, _ = solve_diffusion_ode(MIXTURE, START, times, method="midpoint_geometric")
+    half, _ = solve_diffusion_ode(MIXTURE, START, times, method="amed", r=0.5)
+    np.testing.assert_allclose(half, geometric, rtol=1e-13)
+    euler, _ = solve_diffusion_ode(MIXTURE, START, times, method="euler")
+    zero, _ = solve_diffusion_ode(MIXTURE, START, times, method="amed", r=np.zeros(4))
+    np.testing.assert_allclose(zero, euler, rtol=1e-13)
+
+
+def test_scale_multiplies_the_mean_direction_of_its_own_step_only():
+    plain, _ = solve_diffusion_ode(MIXTURE, START, [2.0, 1.0, 0.5], method="amed", r=0.4)
+    scaled, _ = solve_diffusion_ode(MIXTURE, START, [2.0, 1.0, 0.5], method="amed", r=0.4, scale=[1.0, 0.9])
+    np.testing.assert_array_equal(scaled[1], plain[1])
+    np.testing.assert_allclose(scaled[2] - scaled[1], 0.9 * (plain[2] - plain[1]), rtol=1e-13)
+
+
+@pytest.mark.parametrize("std", [0.1, 1.0, 3.0])
+def test_the_analytic_first_direction_is_off_by_the_stated_relative_amount(std):
+    x, t = np.array([80.0, -30.0]), 80.0
+    trajectory, nfe = solve_diffusion_ode(None, x, [t, 10.0], analytic_first=True)
+    exact = velocity(partial(denoise_gaussian, std=std), x, t)
+    deviation = (trajectory[1] - x) / (10.0 - t) / exact - 1
+    np.testing.assert_allclose(deviation, (std**2 - 0.5) / t**2, rtol=0.01)
+    assert nfe == 0
+
+
+def test_the_pattern_of_the_papers_table_2_holds_on_disk_images():
+    images = disk_images(32, 8, np.random.default_rng(0))
+    denoise = partial(denoise_points, points=images)
+    x = 80 * np.random.default_rng(1).standard_normal((256, 64))
+    end = reference_trajectory(denoise, x, [80, 0.002])[-1]
+    rmse = {}
+    for method in ("euler", "heun", "midpoint_geometric"):
+        for nfe in (3, 5, 7, 9):
+            times = edm_time_steps(steps_at_nfe(method, nfe, analytic_first=True) + 1)
+            trajectory, calls = solve_diffusion_ode(denoise, x, times, method=method, analytic_first=True)
+            assert calls == nfe
+            rmse[method, nfe] = np.sqrt(np.mean((trajectory[-1] - end) ** 2))
+    assert rmse["heun", 3] > 50 * rmse["euler", 3]
+    assert rmse["midpoint_geometric", 3] > 10 * rmse["euler", 3]
+    assert rmse["heun", 5] > rmse["midpoint_geometric", 5] > rmse["euler", 5]
+    assert rmse["midpoint_geometric", 9] < rmse["euler", 9]
+    assert rmse["euler", 3] == pytest.approx(0.31, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [
+        ([1.0], "times must hold at least 2 values, got 1"),
+        ([1.0, 2.0], r"times must be strictly decreasing, got \[1. 2.\]"),
+        ([2.0, 1.0, 1.0], "times must be strictly decreasing, got"),
+        ([1.0, 0.0], "times must be positive, got 0.0"),
+        ([1.0, -1.0], "times must be positive, got -1.0"),
+        ([np.nan, 1.0], "times must not contain NaN, got 1 of them"),
+        ([[2.0, 1.0]], r"times must have 1 axes, got shape \(1, 2\)"),
+    ],
+)
+def test_solvers_refuse_bad_times(times, message):
+    with pytest.raises(ValueError, match=message):
+        solve_diffusion_ode(MIXTURE, START, times)
+    with pytest.raises(ValueError, match=message):
+        reference_trajectory(MIXTURE, START, times)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": "rk45"}, "method must be one of 'euler', 'heun', 'midpoint_arithmetic', .*, 'amed', got 'rk45'"),
+        ({"method": "amed"}, "r must be given for method 'amed', got None"),
+        ({"method": "amed", "r": [0.5]}, r"r must be a number or one for each of 2 steps, got shape \(1,\)"),
+        ({"method": "amed", "r": [0.5, 1.2]}, r"r must lie in \[0, 1\], got 1.2"),
+        ({"method": "amed", "r": -0.1}, r"r must lie in \[0, 1\], got -0.1"),
+        ({"method": "amed", "r": np.nan}, "r must not contain NaN, got 1 of them"),
+        ({"method": "amed", "r": 0.5, "scale": 0.0}, "scale must be positive, got 0.0"),
+        ({"method": "amed", "r": 0.5, "scale": [1.0] * 3}, r"scale must be a number or one for each of 2 steps, got"),
+        ({"method": "heun", "r": 0.5}, "r must be None unless method is 'amed', got 0.5 for 'heun'"),
+        ({"scale": 1.0}, "scale must be None unless method is 'amed', got 1.0 for 'euler'"),
+    ],
+)
+def test_the_solver_refuses_options_that_do_not_fit(options, message):
+    with pytest.raises(ValueError, match=message):
+        solve_diffusion_ode(MIXTURE, START, [2.0, 1.0, 0.1], **options)
+
+
+def test_a_nan_of_the_start_or_of_the_denoiser_never_passes():
+    with pytest.raises(ValueError, match="x must not contain NaN, got 1 of them"):
+        solve_diffusion_ode(MIXTURE, [[np.nan, 1.0]], [2.0, 1.0])
+    with pytest.raises(ValueError, match=r"denoise\(x, t\) must not contain NaN, got 4 of them"):
+        reference_trajectory(lambda x, t: x * np.nan, START, [2.0, 1.0])
+
+
+def test_steps_at_nfe_is_the_inverse_of_the_reported_calls():
+    for method in METHODS:
+        for analytic_first in (False, True):
+            for steps in (1, 2, 5):
+                _, nfe = _solve(MIXTURE, START, edm_time_steps(steps + 1), method, analytic_first=analytic_first)
+                if nfe:
+                    assert steps_at_nfe(method, nfe, analytic_first=analytic_first) == steps
+
+
+def test_steps_at_nfe_refuses_half_steps_and_unknown_methods():
+    with pytest.raises(ValueError, match="nfe must be even for 'heun' with analytic_first=False, got 5"):
+        steps_at_nfe("heun", 5)
+    with pytest.raises(ValueError, match="nfe must be odd for 'amed' with analytic_first=True, got 4"):
+        steps_at_nfe("amed", 4, analytic_first=True)
+    with pytest.raises(ValueError, match=r"method must be one of 'euler', .* got 'ddim'"):
+        steps_at_nfe("ddim", 3)
+    with pytest.raises(ValueError, match="nfe must be at least 1, got 0"):
+        steps_at_nfe("euler", 0)
+
+
+def test_the_reference_agrees_with_scipy_on_mixture_and_disks():
+    start = 80 * np.random.default_rng(2).standard_normal((4, 2))
+    ours = reference_trajectory(MIXTURE, start, [80, 0.002])[-1]
+    np.testing.assert_allclose(ours, _lsoda(MIXTURE, start, [80, 0.002]), atol=1e-7)
+    denoise = partial(denoise_points, points=disk_images(32, 8, np.random.default_rng(0)))
+    start = 80 * np.random.default_rng(2).standard_normal((2, 64))
+    ours = reference_trajectory(denoise, start, [80, 0.002])[-1]
+    np.testing.assert_allclose(ours, _lsoda(denoise, start, [80, 0.002]), atol=1e-7)
+
+
+def test_the_reference_follows_the_gaussian_path_at_all_times():
+    times = edm_time_steps(9)
+    ours = reference_trajectory(partial(denoise_gaussian, std=0.5), 80 * START, times)
+    np.testing.assert_allclose(ours, _gaussian_path(80 * START, times, 0.5), rtol=1e-6)
+
+
+def test_the_reference_is_of_fourth_order():
+    exact = _lsoda(MIXTURE, START, [2.0, 0.1])
+    counts = np.array([8, 16, 32, 64])
+    ends = [reference_trajectory(MIXTURE, START, [2.0, 0.1], substeps=int(n))[-1] for n in counts]
+    errors = [np.abs(end - exact).max() for end in ends]
+    assert -np.polyfit(np.log(counts), np.log(errors), 1)[0] == pytest.approx(4, abs=0.2)
+
+
+def test_the_reference_refuses_no_substeps():
+    with pytest.raises(ValueError, match="substeps must be at least 1, got 0"):
+        reference_trajectory(MIXTURE, START, [2.0, 1.0], substeps=0)
+
+
+def test_the_reference_shares_its_substeps_out_by_the_logarithm_of_time():
+    seen = []
+    reference_trajectory(lambda x, t: seen.append(t) or 0 * x, START, [16.0, 4.0, 2.0, 1.0], substeps=8)
+    assert len(seen) == 4 * 8
+    assert [sum(low < t < high for t in seen) for low, high in ((4, 16), (2, 4), (1, 2))] == [4 * 4 - 2, 4 * 2 - 2, 6]
