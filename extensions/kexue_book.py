@@ -9,7 +9,7 @@ import sphinxcontrib.katex as katex
 from playwright._impl._driver import compute_driver_executable
 from sphinx.application import Sphinx
 
-from extensions import book_search, chapters, generated
+from extensions import book_search, chapters, generated, icons, slim
 
 HERE = Path(__file__).parent
 COLAB_BRANCH = "colab"  # the workflow puts the chapters there with a cell that installs the package
@@ -29,6 +29,8 @@ def setup(app: Sphinx):
     app.connect("build-finished", stop_katex)
     generated.setup(app)
     book_search.setup(app)
+    icons.setup(app)
+    slim.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
