@@ -52,7 +52,7 @@ def execute_changed(wanted=None):
 def jupyter_book(output, *options):
     """Run Jupyter Book; raise SystemExit if it finds anything wrong, which it has told by then."""
     program = Path(sys.executable).with_name("jupyter-book")
-    command = [program, "build", str(chapters.ROOT), "--path-output", str(output), "-W", "-n", "--keep-going", "-q"]
+    command = [program, "build", str(chapters.ROOT), "--path-output", str(output), "--keep-going", "-q"]
     if processes.run([*command, *options], cwd=chapters.ROOT, stdout=subprocess.DEVNULL):
         raise SystemExit("the book was not built: see the lines above")
 
@@ -80,7 +80,7 @@ def build_site():
         discard(staging)
     staging.mkdir(parents=True, exist_ok=True)
     unfinished.touch()
-    jupyter_book(staging)
+    jupyter_book(staging, "-W", "-n")  # a warning is a mistake
     lacking = site.missing(staging / "_build" / "html")
     if lacking:
         raise SystemExit("\n".join(f"{page} names {url}, which is not there" for page, url in lacking))

@@ -61,7 +61,7 @@ def measure(slug):
     text = yaml.safe_dump({"format": "jb-book", "root": f"chapters/{slug}"})
     if not toc.exists() or toc.read_text(encoding="utf-8") != text:
         toc.write_text(text, encoding="utf-8")
-    jupyter_book(folder, "--toc", str(toc))
+    jupyter_book(folder, "--toc", str(toc))  # links to other chapters lead nowhere here, so warnings do not count
     with sync_playwright() as playwright:
         browser = chromium(playwright)
         return page_problems(folder / "_build" / "html" / "chapters" / f"{slug}.html", browser)
@@ -75,4 +75,6 @@ def stale(slug, output):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        raise SystemExit("name the chapter: make check CHAPTER=slug")
     main(sys.argv[1])

@@ -6,6 +6,7 @@ to do.
 
 import re
 import statistics
+from itertools import zip_longest
 
 from extensions import chapters, folding
 
@@ -80,7 +81,9 @@ def _title_and_headings(slug, notebook, say):
     text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     headings = re.findall(r"^## (.+?)\s*$", text, re.M)
     if headings != HEADINGS:
-        say("headings", f"must be {', '.join(HEADINGS)}; got {', '.join(headings)}")
+        pairs = zip_longest(HEADINGS, headings, fillvalue="nothing")
+        place, (wanted, got) = next((i, pair) for i, pair in enumerate(pairs, start=1) if pair[0] != pair[1])
+        say("headings", f"heading {place} must be '## {wanted}', got '## {got}'")
     if len(re.findall(r"^# ", text, re.M)) != 1 or not re.match(r"# ", notebook.cells[0].source):
         say("cell 1", "must begin with the title '# …', the only one")
     box = notebook.cells[0].source

@@ -89,7 +89,7 @@ class ReadingTime(SphinxTransform):
         derivations = sum("Derivation(" in cell["source"] for _, cell in cells)
         explorers = sum("Explorer(" in cell["source"] for _, cell in cells)
         minutes = words / WORDS_A_MINUTE + derivations * MINUTES_A_DERIVATION + explorers * MINUTES_AN_EXPLORER
-        about = f" about {max(5, 5 * math.ceil(minutes / 5))} minutes."
+        about = f" About {max(5, 5 * math.ceil(minutes / 5))} minutes."
         box += nodes.paragraph("", "", nodes.strong("", "Reading time."), nodes.Text(about))
 
 

@@ -18,7 +18,7 @@ FLAGS += ["--disable-component-update", "--disable-sync"]
 MEASURE = """() => {
   const article = document.querySelector(".bd-article");
   const box = article.getBoundingClientRect();
-  const shown = (e) => e.getClientRects().length > 0;
+  const shown = (e) => e.checkVisibility() && e.getClientRects().length > 0;
   const span = (e) => { const r = e.getBoundingClientRect(); return [r.top - box.top, r.bottom - box.top]; };
   const cells = [...article.querySelectorAll("div.cell[class*=kx-cell-]")];
   const number = (cell) => cell && Number(/kx-cell-(\\d+)/.exec(cell.className)[1]);
