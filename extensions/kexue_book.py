@@ -16,6 +16,7 @@ from extensions import (
     generated,
     icons,
     launch,
+    mathml,
     notfound,
     page,
     previews,
@@ -35,7 +36,7 @@ def setup(app: Sphinx):
     app.connect("env-get-outdated", outdated)
     for part in (typesetting, page, citations, generated, book_search, site):
         part.setup(app)
-    for part in (api_pages, cards, cite, fonts, icons, launch, notfound, previews, slim):
+    for part in (api_pages, cards, cite, fonts, icons, launch, mathml, notfound, previews, slim):
         part.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
