@@ -3,7 +3,8 @@
 A chapter imports what it needs from here; the numerics never do.
 """
 
-from kexue_core.notebook.claims import reproduce
+from kexue_core.notebook.checks import check, estimate
+from kexue_core.notebook.claims import erratum, reproduce
 from kexue_core.notebook.controls import Choice, Linear, Logarithmic, Text
 from kexue_core.notebook.derivation import Derivation, StepError, agreement
 from kexue_core.notebook.explorer import Explorer
@@ -18,6 +19,9 @@ __all__ = [
     "StepError",
     "Text",
     "agreement",
+    "check",
+    "erratum",
+    "estimate",
     "reproduce",
     "set_style",
 ]
