@@ -206,8 +206,8 @@ def estimate(samples):
     r"""Return the mean of independent samples with its standard error $s/\sqrt n$.
 
     ``a < b`` and ``a > b`` answer "yes" or "no" if the means lie at least three standard errors apart, and else
-    "undecided"; the two must come from independent samples. Two quantities measured on the same draws are compared through their
-    differences: ``estimate(x - y) < 0``. Samples without any spread decide nothing.
+    "undecided"; the two must come from independent samples. Two quantities measured on the same draws are compared
+    through their differences: ``estimate(x - y) < 0``. Samples without any spread decide nothing.
 
     Parameters
     ----------

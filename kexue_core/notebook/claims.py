@@ -328,7 +328,7 @@ def erratum(what, printed, where, *, shown, refuted, reading, holds):
     Erratum. A formula for primes
     Printed in section 1: $n^2 - n + 41$ is prime for every $n$
     But for $n = 41$ it is 1681, the square of 41.
-    It holds for $n = 1, \\dots, 40$.
+    It holds for $n = 1, \dots, 40$.
     """
     texts = {"what": what, "printed": printed, "where": where, "shown": shown, "reading": reading}
     for name, text in texts.items():
