@@ -115,10 +115,8 @@ def _brief(value):
         pass
     if isinstance(value, np.ndarray):
         text = np.array2string(value, precision=4, threshold=20, edgeitems=4, separator=", ")
-    elif isinstance(value, list | tuple | set | dict):
-        text = reprlib.Repr(maxlist=20, maxtuple=20, maxset=20, maxdict=20, maxother=30).repr(_plain(value))
     else:
-        text = str(value)
+        text = str(_plain(value))
     text = " ".join(text.split())
     return text if len(text) <= 300 else f"{text[:299]}…"
 
