@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from IPython.display import display
+from sympy.logic.boolalg import BooleanAtom
 
 from kexue_core.notebook.formats import format_estimate, format_number
 
@@ -63,7 +64,7 @@ def check(holds, statement, /, **values):
 
     Parameters
     ----------
-    holds : bool, numpy.bool or Comparison
+    holds : bool, numpy.bool, sympy.true or sympy.false, or Comparison
         Whether the statement holds: one truth value. Of an array, say which is meant: ``.all()`` or ``.any()``.
     statement : str
         What holds, over everything that was looked at; Markdown with ``$…$``.
@@ -101,7 +102,7 @@ def truth(name, holds):
     """Return the truth value of an argument and, of a comparison, what it says; "undecided" is not true."""
     if isinstance(holds, Comparison):
         return holds.answer == "yes", [str(holds)]
-    if not isinstance(holds, bool | np.bool_):
+    if not isinstance(holds, bool | np.bool_ | BooleanAtom):
         rule = ": say .all() or .any()" if np.ndim(holds) else ""
         raise TypeError(f"{name} must be one truth value{rule}, got {reprlib.repr(holds)}")
     return bool(holds), []
