@@ -52,6 +52,7 @@ def cache_path():
 def execute(slug, environment=()):
     """Execute a chapter in a fresh kernel; return the notebook and the seconds it took."""
     os.environ.update(environment)
+    os.environ["KEXUE_STRICT"] = "1"  # what a chapter states must hold where it is built
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # chapters run side by side: its threads would only wait
     notebook = nbformat.read(notebook_path(slug), 4)
     start = time.monotonic()

@@ -17,6 +17,7 @@ NOTEBOOK = {
     "figures.py": {"matplotlib", "matplotlib_inline"},
     "player.py": {"numpy"},
     "claims.py": {"numpy"},
+    "checks.py": {"IPython", "numpy", "sympy"},
     "formats.py": {"numpy"},
     "controls.py": set(),
     "corpus.py": set(),

@@ -111,14 +111,13 @@ def truth(name, holds):
 def _brief(value):
     """Write a value in one short line; what cannot be written must not hide what failed."""
     try:
-        return format_number(value)
-    except (TypeError, ValueError):
-        pass
-    if isinstance(value, np.ndarray):
-        text = np.array2string(value, precision=4, threshold=20, edgeitems=4, separator=", ")
-    else:
-        text = str(_plain(value))
-    text = " ".join(text.split())
+        text = format_number(value)
+    except (TypeError, ValueError, OverflowError):
+        if isinstance(value, np.ndarray):
+            text = np.array2string(value, precision=4, threshold=20, edgeitems=4, separator=", ")
+        else:
+            text = str(_plain(value))
+    text = " ".join(text.splitlines())
     return text if len(text) <= 300 else f"{text[:299]}…"
 
 
@@ -186,7 +185,7 @@ class Estimate:
     def _compare(self, other, sign):
         if isinstance(other, Estimate):
             mean, error = other.mean, math.hypot(self.error, other.error)
-        elif isinstance(other, bool | np.bool_):
+        elif isinstance(other, bool | np.bool_ | str | bytes):
             return NotImplemented
         else:
             try:

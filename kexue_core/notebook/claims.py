@@ -65,10 +65,10 @@ class Claim:
         cell = html.escape
         body = ""
         for label, *values, why in self.rows:
-            cells = f"<th scope=row>{cell(label)}</th>" + "".join(f"<td>{cell(value)}</td>" for value in values)
-            body += f"<tr class=kx-differs>{cells}</tr>" if why else f"<tr>{cells}</tr>"
-            body += f"<tr class=kx-why><td colspan=4>≠ {cell(why)}</td></tr>" if why else ""
-        head = "".join(f"<th scope=col>{name}</th>" for name in self._head[1:])
+            cells = f'<th scope="row">{cell(label)}</th>' + "".join(f"<td>{cell(value)}</td>" for value in values)
+            body += f'<tr class="kx-differs">{cells}</tr>' if why else f"<tr>{cells}</tr>"
+            body += f'<tr class="kx-why"><td colspan="4">≠ {cell(why)}</td></tr>' if why else ""
+        head = "".join(f'<th scope="col">{name}</th>' for name in self._head[1:])
         return (
             f'<table class="kx-claim"><caption>{cell(self.what)} <span>{cell(self.source)}; {KINDS[self.kind]}; '
             f"{cell(self._agrees)}</span></caption><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>"

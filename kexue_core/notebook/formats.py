@@ -97,10 +97,8 @@ def format_estimate(mean, error):
         raise ValueError(f"mean and error must be finite, and error >= 0, got {mean} and {error}")
     if error == 0:
         return f"{format_number(float(mean))} ± 0"
-    digit, exponent = f"{error:.0e}".split("e")
-    place = int(exponent)  # of the last digit that is written
-    if digit == "1":
-        place = int(f"{error:.1e}".split("e")[1]) - 1
+    digits, exponent = f"{error:.1e}".split("e")
+    place = int(exponent) - digits.startswith("1")  # of the last digit that is written
     size = max(abs(mean), error)
     power = math.floor(math.log10(size))
     shift = 0 if -5 < power < 7 else power
