@@ -1,4 +1,4 @@
-"""Pages made from what the chapters hold: `{kexue} results`, `errata`, `chapters`, `part`, `notation`, `counts`.
+"""Pages made from what the chapters hold: `{kexue} results`, `errata`, `chapters`, `notation`, `bibliography`, …
 
 The data are the outputs of the executed chapters, in the cache that the build filled before; nothing is typed by hand.
 """
@@ -6,10 +6,8 @@ The data are the outputs of the executed chapters, in the cache that the build f
 import base64
 import datetime
 import io
-import re
 from collections import Counter
 
-import nbformat
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
@@ -17,6 +15,8 @@ from jupyter_cache import get_cache
 from PIL import Image
 
 from extensions import chapters
+from extensions.chapters import insight, symbols, title
+from extensions.citations import bibliography
 from kexue_core.notebook.checks import MIME as CHECK
 from kexue_core.notebook.claims import ERRATUM_MIME as ERRATUM
 from kexue_core.notebook.claims import KINDS, Claim
@@ -54,6 +54,7 @@ class Generated(Directive):
             "part": part,
             "notation": notation,
             "counts": counts,
+            "bibliography": bibliography,
         }
         name, *rest = self.arguments[0].split(maxsplit=1)
         if name not in pages:
@@ -61,13 +62,17 @@ class Generated(Directive):
         env = self.state.document.settings.env
         env.kexue_pages = getattr(env, "kexue_pages", set()) | {env.docname}
         container = nodes.container()
-        self.state.nested_parse(StringList(pages[name](*rest).splitlines()), 0, container)
+        try:
+            text = pages[name](*rest)
+        except ValueError as error:
+            raise self.error(str(error)) from None  # one line with the place, while other pages go on
+        self.state.nested_parse(StringList(text.splitlines()), 0, container)
         return container.children
 
 
 def executed(slug):
     """Return a chapter with the outputs of its run for the book, or else with those that are stored in it."""
-    notebook = nbformat.read(chapters.notebook_path(slug), 4)
+    notebook = chapters.read(slug)
     try:
         return get_cache(chapters.cache_path()).merge_match_into_notebook(notebook)[1]
     except KeyError:  # Jupyter Book was called directly and has not come to this chapter yet
@@ -78,24 +83,6 @@ def outputs(slug, mime):
     """Return the data of one MIME type among a chapter's outputs."""
     cells = (cell for cell in executed(slug).cells if cell.cell_type == "code")
     return [output.data[mime] for cell in cells for output in cell.outputs if mime in output.get("data", {})]
-
-
-def title(slug):
-    """Return a chapter's title."""
-    return chapters_head(slug).splitlines()[0].removeprefix("# ").strip()
-
-
-def chapters_head(slug):
-    """Return the first cell of a chapter: title and box."""
-    return nbformat.read(chapters.notebook_path(slug), 4).cells[0].source
-
-
-def insight(slug):
-    """Return the sentence that the box of a chapter gives as its insight."""
-    match = re.search(r"\*\*Insight[.:]?\*\*\s*(.+?)\s*(?:\n>?\s*\n|\n> \*\*|\Z)", chapters_head(slug), re.S)
-    if match is None:
-        raise ValueError(f"{slug} must have '**Insight.** …' in the box of its first cell, got {chapters_head(slug)!r}")
-    return re.sub(r"\s*\n>\s*", " ", match[1])
 
 
 def results():
@@ -178,17 +165,8 @@ def notation():
     lines = []
     for caption, members in chapters.parts():
         for number, slug in enumerate(members):
-            text = "\n".join(
-                cell.source
-                for cell in nbformat.read(chapters.notebook_path(slug), 4).cells
-                if cell.cell_type == "markdown"
-            )
-            question = text[text.index("## The question") : text.index("## Derivation")]
-            table = re.search(r"(?:^\|.*\|[ ]*\n?)+", question, re.M)
-            if table is None:
-                raise ValueError(f"{slug} must have a table of symbols in its question, got none")
             lines += [f"## {caption}", ""] if number == 0 else []
-            lines += [f"### [{title(slug)}](/chapters/{slug}.ipynb)", "", *table[0].strip().splitlines(), ""]
+            lines += [f"### [{title(slug)}](/chapters/{slug}.ipynb)", "", *symbols(slug).splitlines(), ""]
     return "\n".join(lines)
 
 
@@ -203,7 +181,7 @@ def poster(slug):
                 picture = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"]))).convert("RGB")
                 picture.resize((560, round(560 * picture.height / picture.width))).save(path, optimize=True)
                 return f"/{path.relative_to(chapters.ROOT)}"
-    raise ValueError(f"{slug} must have an explorer, got none")
+    raise ValueError(f"{slug}: a chapter must have an Explorer; its picture stands for the chapter")
 
 
 def totals():
