@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 
-from extensions import book_search, chapters, citations, generated, page, site, typesetting
+from extensions import api_pages, book_search, chapters, citations, generated, icons, page, site, slim, typesetting
 
 HERE = Path(__file__).parent
 COLAB_BRANCH = "colab"  # the workflow puts the chapters there with a cell that installs the package
@@ -19,6 +19,8 @@ def setup(app: Sphinx):
     app.connect("env-get-outdated", outdated)
     app.connect("html-page-context", clean_page, priority=900)
     for part in (typesetting, page, citations, generated, book_search, site):
+        part.setup(app)
+    for part in (api_pages, icons, slim):
         part.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
