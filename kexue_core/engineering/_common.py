@@ -10,7 +10,12 @@ CJK = (
     "\U00020000-\U0003ffff"
 )
 CHARACTER = re.compile(f"[{CJK}]")
-RUN = re.compile(f"[a-z0-9]+|[{CJK}]+")
+RUN = re.compile(f"[a-z0-9]+|[α-ω]|[{CJK}]+")
+_NAMES = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon phi chi "
+    "psi omega"
+)
+GREEK = dict(zip("αβγδεζηθικλμνξοπρστυφχψω", _NAMES.split()))
 
 
 class _Marks(dict):

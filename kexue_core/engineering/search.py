@@ -5,7 +5,6 @@ term adds to each document is computed at the first query with some dials and ke
 then adds up the posting lists of its terms.
 """
 
-import math
 import weakref
 from collections import Counter
 
@@ -13,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kexue_core import _checks
-from kexue_core.engineering._common import is_character, located
+from kexue_core.engineering._window import best_excerpt, idf
 from kexue_core.engineering.bm25 import IDF, inverse_document_frequency, quantize_length, saturation
 from kexue_core.engineering.inverted_index import InvertedIndex
-from kexue_core.engineering.tokenizing import token_spans, tokenize
+from kexue_core.engineering.tokenizing import tokenize
 
 __all__ = ["term_impacts", "bm25_scores", "search", "snippet", "keywords", "related"]
 
@@ -218,27 +217,8 @@ def snippet(index: InvertedIndex, text: str, query: str, *, width: int = 160) ->
     >>> snippet(index, "A road is a road, and loss on the Road is a loss.", "road loss", width=20)
     ('a road, and loss on', [(2, 6), (12, 16)])
     """
-    width = _checks.integer("width", width, low=1)
-    terms = tokenize(_checks.string("query", query))
-    weights = {term: sum(_idf(index, term, name) for name in index.fields) for term in terms}
-    matches = [match for match in _places(text, weights) if match[2] - match[1] <= width]
-    first, last = _best_window(matches, weights, width)
-    # Equal shares of the room that is left on both sides, unless an end of the text is nearer.
-    start = max(0, min(first - (width - (last - first)) // 2, len(text) - width))
-    end = min(len(text), start + width)
-    while start < first and (text[start].isspace() or _within_word(text, start)):
-        start += 1
-    shorter = end
-    while shorter > last and (text[shorter - 1].isspace() or _within_word(text, shorter)):
-        shorter -= 1
-    end = shorter or end
-    highlights = []
-    for _, left, right in matches:
-        if start <= left and right <= end:
-            joined = highlights and left - start < highlights[-1][1]  # bigrams overlap
-            left = highlights.pop()[0] if joined else left - start
-            highlights.append((left, right - start))
-    return text[start:end], highlights
+    words = [{term: idf(index, term)} for term in dict.fromkeys(tokenize(_checks.string("query", query)))]
+    return best_excerpt(_checks.string("text", text), words, _checks.integer("width", width, low=1))
 
 
 def keywords(index: InvertedIndex, document: int, k: int = 10, *, field: str | None = None) -> list[tuple[str, float]]:
@@ -357,38 +337,5 @@ def _impacts(index, name, dials):
     return kept[(name, *dials)]
 
 
-def _places(text, terms):
-    """Return ``term, start, end`` of the wanted terms, a wanted CJK character wherever it stands, in order."""
-    places = [span for span in token_spans(text) if span[0] in terms and not is_character(span[0])]
-    if any(map(is_character, terms)):
-        places += [place for place in zip(*located(text)) if is_character(place[0]) and place[0] in terms]
-        places.sort(key=lambda place: place[1:])
-    return places
-
-
-def _idf(index, term, field):
-    return float(inverse_document_frequency(index.doc_freq(term, field), len(index)))
-
-
 def _chosen(index, field):
     return index.fields if field is None else (_checks.choice("field", field, index.fields),)
-
-
-def _best_window(matches, weights, width):
-    """Return the first place, at most ``width`` characters wide, with the largest weight of distinct terms."""
-    best, place, left, inside = 0.0, (0, 0), 0, Counter()
-    for term, _, end in matches:
-        inside[term] += 1
-        while end - matches[left][1] > width:
-            inside[matches[left][0]] -= 1
-            left += 1
-        # fsum does not depend on the order of the terms, so that equal sets have equal weights
-        weight = math.fsum(weights[term] for term in weights if inside[term])
-        if weight > best:
-            best, place = weight, (matches[left][1], end)
-    return place
-
-
-def _within_word(text, i):
-    around = text[i - 1 : i + 1]
-    return 0 < i < len(text) and around.isascii() and around.isalnum()

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 from kexue_core import _checks
-from kexue_core.engineering._common import RUN, fold, located
+from kexue_core.engineering._common import GREEK, RUN, fold, located
 
 __all__ = ["tokenize", "token_spans"]
 
@@ -12,8 +12,9 @@ def tokenize(text: str) -> list[str]:
     """Return the terms of a text: words ``[a-z0-9]+`` whole, ``c_1 .. c_n`` in CJK as ``c_1 c_2, .., c_{n-1} c_n``.
 
     The text is first decomposed (NFKD: full-width, superscript and bold letters become plain), case-folded and stripped
-    of its combining marks, so that Müller and Muller, Padé and Pade are one term; the voice marks of kana stay. There
-    is no stemming, and every other character separates, letters that are no accented ones (ø, ł) included.
+    of its combining marks, so that Müller and Muller, Padé and Pade are one term; the voice marks of kana stay. A Greek
+    letter becomes its name, so that Γ is found as gamma. There is no stemming, and every other character separates,
+    letters that are no accented ones (ø, ł) included.
 
     Parameters
     ----------
@@ -38,13 +39,13 @@ def tokenize(text: str) -> list[str]:
 
     Examples
     --------
-    >>> print(*tokenize("Padé, RoPE-2D: 梯度流, 路"))
-    pade rope 2d 梯度 度流 路
+    >>> print(*tokenize("Padé, RoPE-2D: 梯度流, 路, Γ"))
+    pade rope 2d 梯度 度流 路 gamma
     """
     terms: list[str] = []
     for run in RUN.findall(fold(_checks.string("text", text))):
         if len(run) == 1 or run[0] < "\x80":
-            terms.append(run)
+            terms.append(GREEK.get(run, run))
         else:
             terms += map("".join, pairwise(run))
     return terms
@@ -83,5 +84,7 @@ def token_spans(text: str) -> list[tuple[str, int, int]]:
     for run in RUN.finditer(folded):
         first, last = run.span()
         size = last - first if last - first == 1 or folded[first] < "\x80" else 2
-        spans += [(folded[i : i + size], starts[i], ends[i + size - 1]) for i in range(first, last - size + 1)]
+        for i in range(first, last - size + 1):
+            term = folded[i : i + size]
+            spans.append((GREEK.get(term, term), starts[i], ends[i + size - 1]))
     return spans
