@@ -7,9 +7,15 @@
   const CJK = "\\u3005-\\u3007\\u3041-\\u3096\\u30a1-\\u30fa\\u30fc\\u3400-\\u4dbf\\u4e00-\\u9fff\\uac00-\\ud7a3\\uf900-\\ufaff\\u{20000}-\\u{3ffff}";
   const RUN = new RegExp(`([a-z0-9]+)|[${CJK}]+`, "gu");
 
+  // No compatibility forms, no case, and of the combining marks only the two voice marks of kana.
+  function fold(text) {
+    const plain = text.normalize("NFKD").toLowerCase().replace(/ß/g, "ss");
+    return plain.replace(/(?![\u3099\u309a])\p{Mn}/gu, "").normalize("NFC");
+  }
+
   function tokenize(text) {
     const found = [];
-    for (const [run, word] of text.normalize("NFKC").toLowerCase().matchAll(RUN)) {
+    for (const [run, word] of fold(text).matchAll(RUN)) {
       const letters = [...run];
       if (word || letters.length === 1) found.push(run);
       else for (let i = 0; i + 1 < letters.length; i++) found.push(letters[i] + letters[i + 1]);
