@@ -9,6 +9,8 @@ is computed for each of its members may not. An array without axes counts as a n
 Each check returns the checked value; an array may be the caller's own, so that nothing is ever written into it.
 """
 
+from __future__ import annotations
+
 import numbers
 from collections.abc import Collection
 from typing import Any

@@ -1,5 +1,7 @@
 """What the maps to the simplex share: the axis, the shift by the maximum, the order parameter."""
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 

@@ -5,6 +5,8 @@ One identity carries it: with ``beta = alpha - 1``, softmax is ``exp(x - lambda)
 `kexue_core.attention.simplex`.
 """
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 

@@ -4,6 +4,8 @@ Gumbel noise gives softmax, exponential noise the permute-and-flip mechanism of 
 without closed form. No sample is drawn: each probability is a one-dimensional integral. Signature as in `simplex`.
 """
 
+from __future__ import annotations
+
 import functools
 import math
 

@@ -5,6 +5,8 @@ chapter can loop over them. ``-inf`` is a legal logit (its probability is 0) exc
 that one are unchanged by a constant added to ``x``.
 """
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 

@@ -10,6 +10,8 @@ hand the result to any function of `samplers`. A process ``x_t = a x_0 + b z`` (
 served by the same functions: ``E[x_0 | x_t = x] = D(x / a, b / a)``.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

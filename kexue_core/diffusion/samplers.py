@@ -8,6 +8,8 @@ All samplers of this shelf, `ancestral` included, are called alike: ``x = sample
 callback=None)``. They return the sample; ``callback(t, x)`` sees a copy of every state, and `trajectory` collects them.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, NamedTuple

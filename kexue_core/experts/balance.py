@@ -5,6 +5,8 @@ smooth stand-in; both sum to 1. Balance is ``F = Q``, ``Q`` the target; judge it
 not by the value of `auxiliary_loss`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from typing import NamedTuple
 

@@ -5,6 +5,8 @@ solution ``exp(-e^omega)``; transforming back gives ``Gamma(z) = int exp(z omega
 and `gamma_fourier` are this integral and no more; `log_gamma` and `gamma` shift and reflect ``z`` to where it is easy.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -5,6 +5,8 @@ For a divisor b of n write a row as (i, j), i < n/b, j < b, and a column as (k, 
 small rank-one problems. The block size is ``block`` = b throughout.
 """
 
+from __future__ import annotations
+
 import math
 from typing import Any, NamedTuple
 

@@ -4,6 +4,8 @@ One more sample changes the interval of the past, so the old polynomial is squee
 is exact for an input that is constant over each step. The state is that of `legendre`, orthonormal scaling.
 """
 
+from __future__ import annotations
+
 import functools
 import math
 
