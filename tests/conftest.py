@@ -1,15 +1,15 @@
-"""Fixtures: the built site and a browser."""
+"""Fixtures: the built site and a browser. Nothing heavy is imported here: the library's tests need numpy and pytest."""
 
 import collections
 import contextlib
 import os
 
-import psutil
 import pytest
-from playwright.sync_api import Error, sync_playwright
-from support import SITE
 
-from extensions.page_form import chromium as start_chromium
+try:
+    import psutil
+except ImportError:  # the library alone is tested: what a test's children cost is not counted
+    psutil = None
 
 MISSING = "no browser; Debian: apt-get install chromium; elsewhere: .venv/bin/playwright install chromium"
 COSTS = pytest.StashKey()
@@ -18,6 +18,8 @@ COSTS = pytest.StashKey()
 @pytest.fixture(scope="session")
 def site():
     """Return the folder of the built book."""
+    from support import SITE
+
     if not (SITE / "index.html").exists():
         pytest.fail("the book is not built: run make book first")
     return SITE
@@ -26,6 +28,10 @@ def site():
 @pytest.fixture(scope="session")
 def browser():
     """Yield headless Chromium: the system's, or the one that playwright has installed."""
+    from playwright.sync_api import Error, sync_playwright
+
+    from extensions.page_form import chromium as start_chromium
+
     with sync_playwright() as playwright:
         try:
             chromium = start_chromium(playwright)
@@ -49,7 +55,7 @@ def spent():
     """Return the processor seconds of this process and of what it started, the living and the dead."""
     own = os.times()
     total = own.user + own.system + own.children_user + own.children_system
-    for child in psutil.Process().children(recursive=True):
+    for child in psutil.Process().children(recursive=True) if psutil else ():
         with contextlib.suppress(psutil.Error):
             times = child.cpu_times()
             total += times.user + times.system + times.children_user + times.children_system

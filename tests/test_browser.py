@@ -275,7 +275,8 @@ def test_on_paper_nothing_is_folded_and_no_code_is_cut(page, site, slug):
     assert cut == []
     empty = page.evaluate(
         """() => [...document.querySelectorAll("details.hide pre")]
-            .filter((e) => !e.checkVisibility({opacityProperty: true}) || e.getBoundingClientRect().height < 10).length"""
+            .filter((e) => !e.checkVisibility({opacityProperty: true})
+                || e.getBoundingClientRect().height < 10).length"""
     )
     assert empty == 0
 
