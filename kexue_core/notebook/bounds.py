@@ -81,14 +81,31 @@ def objection(gap, old, new, relation, by, conditions):
         return _jensen(old, new, relation, by, conditions)
     if by is not None:
         return f"by must be a Tangent or a Jensen, got {by!r}", ""
-    if proves_nonnegative(gap, conditions):
-        return "", ""
-    for var in sorted(gap.free_symbols, key=lambda symbol: symbol.name):
-        for at in _touching(gap, var):
-            reason, note = _tangent(gap, var, at, conditions)
-            if not reason:
-                return "", note
+    forms = [gap, *_forms(gap, conditions)]
+    for form in forms:
+        if proves_nonnegative(form, conditions):
+            return "", ""
+    for form in forms:
+        for var in sorted(form.free_symbols, key=lambda symbol: symbol.name):
+            for at in _touching(form, var):
+                reason, note = _tangent(form, var, at, conditions)
+                if not reason:
+                    return "", note
     return f"SymPy cannot prove {gap} >= 0 from the assumptions on its symbols; name the argument with by=…", ""
+
+
+def _forms(gap, conditions):
+    """Yield expressions that are nonnegative exactly where a gap is: its numerator, and a logarithm exponentiated."""
+    top, bottom = sp.fraction(sp.together(gap))
+    if not bottom.is_number and conditions.positive(bottom):
+        yield sp.expand(top)
+    logs = gap.atoms(sp.log)
+    if len(logs) == 1:
+        (log,) = logs
+        slope = sp.expand(gap).coeff(log)
+        rest = sp.expand(gap - slope * log)
+        if slope.is_positive and not rest.has(log):
+            yield sp.expand(sp.powsimp(sp.expand(sp.exp(rest / slope) * log.args[0])) - 1)
 
 
 def proves_nonnegative(gap, conditions, depth=0):
@@ -169,9 +186,11 @@ def _tangent(gap, var, at, conditions):
         touches = conditions.nonnegative(value_at) and proves_zero(slope_at, conditions)
     if not touches:
         return f"the gap {gap} does not touch zero with slope zero at {var} = {at}", ""
-    if not conditions.nonnegative(bend):
-        return f"the second derivative {bend} is not proved nonnegative", ""
-    return "", f"convex in ${sp.latex(var)}$, least at ${sp.latex(at)}$"
+    if conditions.nonnegative(bend):
+        return "", f"convex in ${sp.latex(var)}$, least at ${sp.latex(at)}$"
+    if conditions.nonnegative(slope * (var - at)):
+        return "", f"falling, then rising in ${sp.latex(var)}$, least at ${sp.latex(at)}$"
+    return f"neither the second derivative {bend} nor the turn of the slope is proved", ""
 
 
 def _jensen(old, new, relation, by, conditions):

@@ -126,7 +126,8 @@ class Conditions:
 
     def nonnegative(self, expression):
         """Return whether an expression is proved nonnegative in every case."""
-        return self._everywhere(expression, lambda e: e.is_nonnegative)
+        holds = lambda e: e.is_nonnegative  # noqa: E731
+        return self._everywhere(expression, holds) or self._everywhere(_waves_free(expression), holds)
 
     def differs_from_zero(self, expression):
         """Return whether an expression is proved finite and not zero in every case."""
@@ -288,6 +289,14 @@ def _quotient(expression):
     return sp.expand(top) / sp.expand(bottom)
 
 
+def _waves_free(expression):
+    """Return an expression with every sine, cosine and tanh replaced by a free number in (-1, 1]."""
+    waves = sorted(expression.atoms(sp.sin, sp.cos, sp.tanh), key=sp.default_sort_key)
+    waves = [wave for wave in waves if wave.args[0].is_extended_real]
+    free = {wave: 2 / (1 + sp.Dummy("w", nonnegative=True)) - 1 for wave in waves}
+    return sp.factor(sp.together(expression.xreplace(free))) if free else expression
+
+
 def _conjugate(expression):
     """Return ``a + b`` with a root in ``b`` as ``(a² - b²) / (a - b)``, in every factor."""
 
@@ -312,7 +321,8 @@ def orders(expression):
     for corner in inner:
         if isinstance(corner, sp.Abs):
             x = corner.args[0]
-            choices.append([(corner, x, (x >= 0,)), (corner, -x, (x <= 0,))])
+            inside = any(log.has(corner) for log in expression.atoms(sp.log))  # where it is not zero
+            choices.append([(corner, x, (x > 0 if inside else x >= 0,)), (corner, -x, (x < 0 if inside else x <= 0,))])
         else:
             turn = 1 if isinstance(corner, sp.Max) else -1
             choices.append(

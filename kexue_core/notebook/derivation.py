@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import sympy as sp
 
-from kexue_core.notebook import typeset
+from kexue_core.notebook import laws, typeset
 from kexue_core.notebook.proof import RELATIONS, StepError, verify
 
 __all__ = ["Derivation", "Step", "StepError", "verify"]
@@ -170,7 +170,7 @@ class Derivation:
         where : relational or sequence of relationals
             Conditions on the other symbols.
         """
-        return self._add("mean", new, because, where, over=over if isinstance(over, tuple | list) else (over,))
+        return self._add("mean", new, because, where, over=_laws(over))
 
     def limit(self, new, because, *, var, to, direction=None, where=()):
         """Add the limit of the line before as ``var`` tends to ``to``; it may be infinite.
@@ -309,6 +309,13 @@ def _several(values, kind, rule="conditions must be relationals that SymPy leave
         if not isinstance(value, kind) or value in (sp.true, sp.false):
             raise TypeError(f"{rule}, got {value!r}")
     return values
+
+
+def _laws(over):
+    """Return declared laws as a tuple."""
+    if isinstance(over, laws.Uncorrelated) or not isinstance(over, tuple | list):
+        return (over,)
+    return tuple(over)
 
 
 def _plain(key, value):

@@ -23,7 +23,8 @@ APPLICABLE = {
 
 def difference(equation, given=()):
     """Return left minus right with the identities inserted."""
-    return insert(equation.lhs - equation.rhs, given)
+    left, right = (insert(side, given) for side in equation.args)
+    return insert(left - right, given)
 
 
 def is_zero(expression, conditions):
@@ -44,6 +45,8 @@ def follows(before, after, conditions, exactly=False):
 
     With ``exactly`` the factor must be 1 or -1.
     """
+    if any(line.has(sp.nan, sp.zoo, sp.oo) for line in (before, after)):
+        return False, "", "a side is not finite"
     if isinstance(before, sp.MatrixBase) or getattr(before, "is_Matrix", False):
         good = any(is_zero(after - sign * before, conditions) for sign in (1, -1))
         return good, "", f"residual {after - before}"
@@ -138,7 +141,7 @@ def _applied(name, sides, wanted, conditions):
 def _of_identity(sides, wanted, options, conditions):
     key = next(name for name in ("differentiate", "integrate", "substitute") if name in options)
     value = options[key]
-    symbols = {"differentiate": [value], "integrate": value[:1], "substitute": [old for old, _ in value]}[key]
+    symbols = [value] if key == "differentiate" else [value[0]] if key == "integrate" else [old for old, _ in value]
     declared = set(symbols) <= set(options.get("for_all", ()))
     if not declared and not is_zero(insert(sides[0] - sides[1], ()), conditions):
         names = ", ".join(map(str, symbols))

@@ -5,6 +5,7 @@ generator. The mean is taken by moments where the expression is a polynomial in 
 """
 
 import contextlib
+import itertools
 from dataclasses import dataclass
 
 import sympy as sp
@@ -209,6 +210,12 @@ class Moments(_Law):
             negative = value.is_negative or (value.is_zero and self.symbol.is_nonzero and power)
             if (power % 2 == 0 or self.symbol.is_nonnegative) and negative:
                 raise LawError(f"the mean of {self.symbol**power} cannot be {value}")
+        for low in known:
+            for high in known:
+                if 2 * low in known and 2 * high in known and low + high in known and low < high:
+                    spread = known[2 * low] * known[2 * high] - known[low + high] ** 2
+                    if _negative(spread):
+                        raise LawError(f"no law has the moments {dict(self.moments)}: a variance would be negative")
         for size in range(2, 5):
             for first in range(0, max(known) + 1, 2):
                 if all(first + power in known for power in range(2 * size - 1)):
@@ -351,11 +358,30 @@ def _integral(expression, law, conditions, low=None, high=None):
     x = law.symbol
     density, start, stop = law.density()
     low, high = start if low is None else low, stop if high is None else high
-    found = sp.integrate(sp.powsimp(expression * density), (x, low, high))
-    found = conditions.settle(found)
+    integrand = sp.powsimp(expression * density)
+    ends = [low, *_singular(expression, x, low, high), high]
+    pieces = [sp.integrate(integrand, (x, a, b)) for a, b in itertools.pairwise(ends)]
+    found = conditions.settle(sp.Add(*pieces))
     if found.has(sp.Integral, sp.oo, sp.zoo, sp.nan):
         raise LawError(f"SymPy does not find the mean of {expression} over {x}")
     return found
+
+
+def _singular(expression, x, low, high):
+    """Return the points inside an interval where an expression is singular, in order."""
+    if expression.is_polynomial(x) or not expression.has(sp.Pow, sp.log, sp.tan, sp.gamma):
+        return []
+    try:
+        found = sp.singularities(expression, x, sp.Interval(low, high))
+    except (NotImplementedError, ValueError, TypeError):
+        return []
+    if not isinstance(found, sp.FiniteSet):
+        if found.is_empty:
+            return []
+        raise LawError(f"{expression} has singularities {found}")
+    outside = lambda gap: gap.is_extended_nonpositive  # noqa: E731
+    inside = [point for point in found if not (outside(point - low) or outside(high - point))]
+    return sorted(inside)
 
 
 def _in_pieces(expression, law, conditions):

@@ -19,28 +19,31 @@ def matrix_words(expression):
             if getattr(part, "is_Matrix", False):
                 words = _multiply(words, matrix_words(part))
         return words
+    if isinstance(expression, sp.Inverse):
+        return _inverted(expression.arg)
     if isinstance(expression, sp.MatPow) and expression.exp.is_Integer:
-        base = expression.base if expression.exp > 0 else sp.Inverse(expression.base)
+        base = matrix_words(expression.base) if expression.exp > 0 else _inverted(expression.base)
         words = {(): sp.S.One}
         for _ in range(abs(int(expression.exp))):
-            words = _multiply(words, matrix_words(base))
+            words = _multiply(words, base)
         return words
     if isinstance(expression, sp.Transpose):
         return {_turned(word): value for word, value in matrix_words(expression.arg).items()}
-    if isinstance(expression, sp.Inverse):
-        words = matrix_words(expression.arg)
-        if len(words) == 1:
-            ((word, value),) = words.items()
-            if word and all(letter[0].is_square for letter in word):
-                return {tuple((m, t, not i) for m, t, i in reversed(word)): 1 / value}
-            if not word:
-                return {(): 1 / value}
-        return {((expression.arg, False, True),): sp.S.One}
     if isinstance(expression, sp.ZeroMatrix):
         return {}
     if isinstance(expression, sp.Identity):
         return {(): sp.S.One}
     return {((expression, False, False),): sp.S.One}
+
+
+def _inverted(matrix):
+    """Return the words of an inverse: of a product of square letters letter by letter, else as a letter of its own."""
+    words = matrix_words(matrix)
+    if len(words) == 1:
+        ((word, value),) = words.items()
+        if all(letter[0].is_square for letter in word):
+            return {tuple((m, t, not i) for m, t, i in reversed(word)): 1 / value}
+    return {((matrix, False, True),): sp.S.One}
 
 
 def with_plain_traces(expression):

@@ -56,15 +56,25 @@ def refuse(step, reason):
 def _well_formed(old, step):
     if isinstance(old, sp.Eq) != isinstance(step.new, sp.Eq):
         raise StepError(f"step {step.because!r} mixes an equation and an expression: {old} and {step.new}")
+    _one_symbol_for_each_name(old, step)
     for line in (old, step.new):
         if line.has(*_BAD) or (line.has(sp.oo, -sp.oo) and not _only_in_limits(line, step)):
             raise StepError(f"step {step.because!r}: a line must be finite, got {line}")
         if step.kind != "numeric" and line.has(sp.Float):
             raise StepError(f"step {step.because!r}: a proved line holds no floating-point numbers, got {line}")
-        for part in line.atoms(sp.Integral, sp.Sum, sp.Product, sp.Derivative):
+        for part in line.atoms(sp.Integral, sp.Sum, sp.Product, sp.Derivative, sp.Limit):
             reason = _bound_variables(part)
             if reason:
                 raise StepError(f"step {step.because!r}: {reason} in {part}")
+
+
+def _one_symbol_for_each_name(old, step):
+    """Refuse two symbols of one name, which look alike and are not the same."""
+    texts = [old, step.new, *step.options.get("given", ()), *step.options["where"]]
+    names = {}
+    for symbol in set().union(*(text.atoms(sp.Symbol) for text in texts)):
+        if not isinstance(symbol, sp.Dummy) and names.setdefault(symbol.name, symbol) != symbol:
+            raise StepError(f"step {step.because!r}: two symbols of different assumptions are called {symbol}")
 
 
 def _only_in_limits(line, step):
@@ -80,6 +90,8 @@ def _only_in_limits(line, step):
 
 def _bound_variables(part):
     """Say how the assumptions on a variable contradict the range over which it runs."""
+    if isinstance(part, sp.Limit):
+        return ""
     if isinstance(part, sp.Derivative):
         return next((f"{v} is an integer" for v in part.variables if getattr(v, "is_integer", False)), "")
     for var, *ends in part.limits:
@@ -157,7 +169,9 @@ def _step(old, step):
     if reason:
         raise StepError(f"step {step.because!r}: {reason}")
     if not isinstance(new, sp.Eq):
-        _require_zero(insert(_difference(old, new), given), step, conditions)
+        gap = _difference(old, new)
+        if not (gap.has(sp.Product) and proves_zero(gap, conditions)):
+            _require_zero(insert(gap, given), step, conditions)
         return ()
     if "solve_for" in options:
         good, note, reason = equations.solved(old, new, options, conditions)
@@ -233,7 +247,7 @@ def _limit(old, step):
         refuse(step, f"{var} may be complex, where the limit depends on the direction")
     olds = list(old.doit()) if isinstance(old, sp.MatrixBase) else [old.doit()]
     news = list(step.new) if isinstance(step.new, sp.MatrixBase) else [step.new]
-    if len(olds) != len(news):
+    if getattr(old, "shape", ()) != getattr(step.new, "shape", ()):
         refuse(step, "the lines have different shapes")
     for expression, new in zip(olds, news):
         for side in chosen:
@@ -251,6 +265,12 @@ def _limit(old, step):
 
 def _limit_of(expression, var, to, side, step):
     if to in (sp.oo, -sp.oo):
+        turns = {p for p in expression.atoms(sp.Pow) if p.base == -1 and var in p.free_symbols and p.exp.is_integer}
+        if turns:  # a sequence has a limit if both its halves have it
+            halves = [_limit_of(expression.xreplace(dict.fromkeys(turns, s)), var, to, side, step) for s in (1, -1)]
+            if sp.simplify(halves[0] - halves[1]) != 0:
+                raise StepError(f"step {step.because!r}: {expression} has no limit")
+            return halves[0]
         found = sp.limit(expression, var, to)
     else:
         moved, distance = _approach(expression, var, to, side)

@@ -53,8 +53,9 @@ def time_limit(seconds):
 def evaluate(expression, point, digits=_DIGITS):
     """Return the finite value at a point, or None where it has none (a pole, a free symbol, no digit known)."""
     try:
-        expression = _with_known_functions(expression).subs(point).doit()
-        value = expression.evalf(digits, maxn=200)
+        if expression.atoms(AppliedUndef):
+            expression = _with_known_functions(expression, point)
+        value = expression.subs(point).doit().evalf(digits, maxn=200)
         real, imaginary = value.as_real_imag()
         parts = [_mpf(part, digits) for part in (real, imaginary)]
     except _FAILURES:
@@ -66,18 +67,18 @@ def evaluate(expression, point, digits=_DIGITS):
 
 def _mpf(part, digits):
     """Return a SymPy number as an mpmath number, or None if it is not finite or has no digit."""
-    if not part.is_number or not part.is_comparable or part.is_finite is False:
+    if not (part.is_Float or part.is_Rational or part.is_comparable) or part.is_finite is False:
         return None
-    if part.is_Float and part._prec < 10 and part != 0:
-        return None
-    number = sp.Float(part, digits) if not part.is_Float else part
-    if part.is_Float and part._prec == 1 and part._mpf_[1] == 0 and part._mpf_[2] != 0:
-        return None
+    number = part if part.is_Float else sp.Float(part, digits)
+    if number._prec < 10 and number != 0:  # SymPy knows no digit, only how large the number is at most
+        return mpmath.mpf(0) if abs(number) < sp.Float(f"1e-{digits + 10}") else None
     return mpmath.mpmathify(number._to_mpmath(digits * 4))
 
 
-def _with_known_functions(expression):
-    """Return an expression with every unknown function replaced by a definite smooth one."""
+def _with_known_functions(expression, point):
+    """Return an expression at a point with every unknown function replaced by a definite smooth one."""
+    if not expression.has(sp.Derivative, sp.Subs):
+        expression = expression.subs(point)
     unknown = sorted({f.func for f in expression.atoms(AppliedUndef)}, key=str)
     for place, function in enumerate(unknown):
 
@@ -86,7 +87,7 @@ def _with_known_functions(expression):
             return sp.sin(angle) + sp.Rational(5 + place, 2)
 
         expression = expression.replace(function, wave)
-    return expression.doit() if unknown else expression
+    return expression.doit(integrals=False)
 
 
 def refutation(expression, conditions):
@@ -151,6 +152,7 @@ _WAYS = (
     sp.trigsimp,
     sp.gammasimp,
     lambda e: sp.expand(sp.expand_func(e)),
+    lambda e: e if e.free_symbols else sp.expand(e, complex=True),
     lambda e: sp.simplify(e.rewrite(sp.exp)),
     lambda e: sp.simplify(sp.expand_func(e)),
     lambda e: sp.simplify(e.rewrite(sp.asin)) if e.has(sp.acos) else e,
@@ -195,7 +197,15 @@ def _structural(expression, conditions, depth):
             split = list(orders(expression))
             if split and all(_under(e, where, conditions, depth) for e, where in split):
                 return True
-    return _is_constant_zero(expression, conditions)
+    if not expression.has(*_SLOW):
+        return False
+    with contextlib.suppress(*_FAILURES):
+        factors = sp.Mul.make_args(sp.factor(sp.simplify(expression)))
+        return any(_is_constant_zero(factor, conditions) for factor in (expression, *factors))
+    return False
+
+
+_SLOW = (sp.atan, sp.log, sp.asinh, sp.erf, sp.exp, sp.tanh)
 
 
 def _under(expression, where, conditions, depth):
@@ -207,7 +217,7 @@ def _under(expression, where, conditions, depth):
 
 def _is_constant_zero(expression, conditions):
     """Prove zero by a derivative that vanishes and one value."""
-    if not expression.has(sp.atan, sp.log, sp.asinh, sp.erf, sp.exp, sp.tanh):
+    if not expression.has(*_SLOW):
         return False
     for var in sorted(expression.free_symbols, key=lambda symbol: symbol.name):
         if not var.is_extended_real or var.is_integer:
