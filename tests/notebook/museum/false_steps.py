@@ -46,6 +46,7 @@ from sympy import (
     tanh,
 )  # fmt: skip
 
+from kexue_core.notebook.bounds import Jensen, Tangent
 from kexue_core.notebook.derivation import Derivation, StepError
 from kexue_core.notebook.laws import Bernoulli, Exponential, Moments, Normal, Rademacher, Uncorrelated, Uniform
 
@@ -114,7 +115,7 @@ FALSE["numeric"] = [
     Lie("infinity is twice infinity", "both sides are infinite at 0",
         lambda v: D(1 / x).numeric(2 / (x + x**2), "!", at=[{x: v}]), 0, 1),
     Lie("a divergent sum", "the sum of 2ⁿ is infinite",
-        lambda v: D(Sum(v**n, (n, 0, oo))).numeric(2 if v < 1 else -1, "!", at=[{}]), sp.Integer(2), HALF),
+        lambda v: D(Sum(v**k0, (k0, 0, oo))).numeric(2 if v < 1 else -1, "!", at=[{}]), sp.Integer(2), HALF),
     Lie("a divergent sum without precision", "the sum of 1/√n is infinite; evalf returns 0 without a digit",
         lambda v: D(Sum(k**v, (k, 1, oo))).numeric(pi**2 / 6, "!", at=[{}]), -HALF, -2),
     Lie("a tail and twice the tail", "e⁻⁶⁰ is small, but not its double",
@@ -182,6 +183,22 @@ FALSE["a wrong limit"] = [
         lambda v: D(v / (v + 1)).limit(Rational(1, 3), "!", var=v, to=HALF), n, a, refusal=RULE),
     Lie("the herd is served", "(1 − 1/v)^v tends to 1/e, not to 1",
         lambda v: D((1 - 1 / a) ** a).limit(v, "!", var=a, to=oo), 1, exp(-1)),
+    Lie("powers of any base", "2ⁿ grows",
+        lambda v: D(p**n).limit(0, "!", var=n, to=oo, where=v), (), p < 1),
+    Lie("powers of a real base", "(−2)ᵃ has no limit", lambda v: D(v**a).limit(0, "!", var=a, to=oo), y, exp(-b)),
+    Lie("a multiple of unknown sign", "−x tends to −∞", lambda v: D(x * v).limit(oo, "!", var=x, to=oo), y, a),
+    Lie("a power of unknown sign", "a⁻¹ is infinite at 0", lambda v: D(a**v).limit(0, "!", var=a, to=0), y, b),
+    Lie("a modulus of a wave", "it has no limit", lambda v: D(Abs(sin(x))).limit(1, "!", var=x, to=oo), 0),
+    Lie("a growing wave", "it returns to 0", lambda v: D(x * (v + sin(x))).limit(oo, "!", var=x, to=oo), 0),
+    Lie("integers on the circle", "cos n has no limit", lambda v: D(cos(n)).limit(0, "!", var=n, to=oo), 0),
+    Lie("triangular signs", "+ − − + has no limit",
+        lambda v: D((-1) ** (n * (n + 1) / 2)).limit(1, "!", var=n, to=oo), 0),
+    Lie("odd and even", "1 and 2 alternate", lambda v: D(sp.Mod(n, 2) + 1).limit(1, "!", var=n, to=oo), 0),
+    Lie("powers of −2", "the signs alternate",
+        lambda v: D((-2) ** n * v**n).limit(oo if v == 1 else 0, "!", var=n, to=oo),
+        sp.Integer(1), Rational(1, 3)),
+    Lie("a turning phase", "e^(ix) turns for ever", lambda v: D(exp(sp.I * x)).limit(0, "!", var=x, to=oo), 0),
+    Lie("a rounded quotient", "floor(x)/x tends to 1", lambda v: D(floor(x) / x).limit(0, "!", var=x, to=oo), 0),
 ]  # fmt: skip
 
 FALSE["a one-sided series"] = [
@@ -197,6 +214,14 @@ FALSE["a one-sided series"] = [
         lambda v: D(sign(x) * sin(x)).series(x, "!", var=x, order=3, direction=v), None, "+"),
     Lie("a root of an odd power", "for negative x it is not real; for positive x it is no power series",
         lambda v: D(sqrt(x**v)).series(x, "!", var=x, order=2), 3),
+    Lie("a step times x", "for negative x it is 0",
+        lambda v: D(x * sp.Heaviside(x)).series(x, "!", var=x, order=2, direction=v), None, "+"),
+    Lie("an arccosine at its end", "it is √2·|x|",
+        lambda v: D(acos(1 - x**2)).series(sqrt(2) * x, "!", var=x, order=2, direction=v), None, "+"),
+    Lie("a saturated error function", "for negative x it is −x",
+        lambda v: D(x * erf(1 / x)).series(x, "!", var=x, order=2, direction=v), None, "+"),
+    Lie("a saturated tanh", "for negative x it is −x",
+        lambda v: D(x * tanh(1 / x)).series(x, "!", var=x, order=2), None),
 ]  # fmt: skip
 
 FALSE["a wrong series"] = [
@@ -280,6 +305,24 @@ FALSE["operations on both sides"] = [
     Lie("drop a factor", "x = 0 is lost", lambda v: D(E(v * y, 0)).step(E(y, 0), "!"), x, a),
     Lie("an expression out of an equation", "an equation is no number",
         lambda v: D(E(x, 1)).step(v, "!"), x + 1, E(x + 1, 2), refusal=RULE),
+    Lie("divide by a wave", "1 + sin x is 0 at −π/2",
+        lambda v: D(E(v * y, 0)).step(E(y, 0), "!", divide=v), 1 + sin(x), 1 + exp(x)),
+    Lie("square with one side of unknown sign", "x = −a is invented",
+        lambda v: D(E(v, a)).step(E(v**2, a**2), "!", apply="square"), x, b),
+    Lie("substitute outside the condition", "f(x) = x is declared for x > 0",
+        lambda v: D(E(f(x), x), where=x > 0, for_all=x).step(E(f(v), v), "!", substitute={x: v}), -1, 2),
+    Lie("substitute outside the assumptions", "a is positive",
+        lambda v: D(E(f(a), a), for_all=a).step(E(f(v), v), "!", substitute={a: v}), -1, 2),
+    Lie("substitute half an integer", "n is an integer",
+        lambda v: D(E(f(n), n), for_all=n).step(E(f(v), v), "!", substitute={n: v}), HALF, 2),
+    Lie("integrate an identity beyond its range", "for negative a the sum is −π/2",
+        lambda v: D(E(atan(a) + atan(1 / a), pi / 2)).step(
+            E(Integral(atan(a) + atan(1 / a), (a, v, 1)), pi / 2 * (1 - v)), "!", integrate=(a, v, 1)), -1, HALF),
+    Lie("a false identity is declared", "x² = 4 does not hold for all x",
+        lambda v: D(v, for_all=x).step(E(2 * x, sp.diff(v.rhs, x)), "!", differentiate=x), E(x**2, 4), E(x**2, f(x))),
+    Lie("roots of both sides", "|x| = |y| at 1 and −1", lambda v: D(E(Abs(x), Abs(y))).step(E(x, y), "!"), 0),
+    Lie("a row of a system loses its factor", "y = 0 or x = 0",
+        lambda v: D(E(Matrix([v * y, y + t]), Matrix([0, 0]))).step(E(Matrix([y, y + t]), Matrix([0, 0])), "!"), x),
 ]  # fmt: skip
 
 FALSE["lost and invented solutions"] = [
@@ -312,6 +355,12 @@ FALSE["lost and invented solutions"] = [
         lambda v: D(E(x + y, 3)).step(v, "!", solve_for=x), E(y, 3), E(x, 3 - y), refusal=RULE),
     Lie("the unknown on both sides", "x = 4 − x is no solution",
         lambda v: D(E(2 * x, 4)).step(v, "!", solve_for=x), E(x, 4 - x), E(x, 2)),
+    Lie("half an integer", "n is an integer",
+        lambda v: D(E(2 * n, v)).step(E(n, v / 2), "!", solve_for=n), sp.Integer(3), sp.Integer(4)),
+    Lie("a solution against the condition", "2 is not above 5",
+        lambda v: D(E(2 * x, 4)).step(E(x, 2), "!", solve_for=x, where=v), x > 5, x > 1),
+    Lie("a root that a condition does not exclude", "−2 is above −5",
+        lambda v: D(E(x**2, 4)).step(E(x, 2), "!", solve_for=x, where=v), x > -5, x > 0),
 ]  # fmt: skip
 
 FALSE["bound variables against their assumptions"] = [
@@ -376,6 +425,24 @@ FALSE["premises"] = [
         lambda v: D(x + y).step(y + v, "!", given=E(x, v)), oo, sp.Integer(7), refusal=RULE),
     Lie("an identity that is false", "log(1 + x) is not x",
         lambda v: D(log(1 + a) + b).step(a + b, "!", given=v), Eq(log(1 + a), a)),
+    Lie("Pythagoras contradicted", "sin² + cos² is 1",
+        lambda v: D(sin(x) ** 2 + cos(x) ** 2 + y).step(1 + v**2 + y, "!", given=(Eq(sin(x), 1), Eq(cos(x), v))),
+        sp.Integer(1), sp.Integer(0), refusal=RULE),
+    Lie("an exponential contradicted", "e¹ is not 2",
+        lambda v: D(exp(x) + x + y).step(3 + y, "!", given=(Eq(exp(x), 2), Eq(x, 1))), 0, refusal=RULE),
+    Lie("a root contradicted", "√4 is 2, √5 is not",
+        lambda v: D(sqrt(a) + a + y).step(2 + v + y, "!", given=(Eq(sqrt(a), 2), Eq(a, v))), 5, refusal=RULE),
+    Lie("a modulus contradicted", "|1| is not 2",
+        lambda v: D(Abs(x) + x + y).step(3 + y, "!", given=(Eq(Abs(x), 2), Eq(x, 1))), 0, refusal=RULE),
+    Lie("a sign contradicted", "a = 2 and b = 1 − a make b negative",
+        lambda v: D(a * b + y).step(2 * (v - 2) + y, "!", given=(Eq(b, v - a), Eq(a, 2))), 1, 3, refusal=RULE),
+    Lie("a premise against a condition", "p = 2 is not below 1",
+        lambda v: D(p * (p + 1) + y).step(v * (v + 1) + y, "!", given=Eq(p, v), where=p < 1), sp.Integer(2), HALF,
+        refusal=RULE),
+    Lie("a float in a premise", "0.1 is not 1/10",
+        lambda v: D(10 * x + y).step(1 + y, "!", given=Eq(x, v)), 0.1, Rational(1, 10), refusal=RULE),
+    Lie("two values of an unknown function", "f(x) is not 1 and 2",
+        lambda v: D(f(x) + y).step(1 + y, "!", given=v), (Eq(f(x), 1), Eq(f(x), 2)), Eq(f(x), 1), refusal=RULE),
 ]  # fmt: skip
 
 FALSE["averages"] = [
@@ -448,6 +515,26 @@ FALSE["averages"] = [
     Lie("pooling divides by s", "it divides the variance by s²",
         lambda v: D(((x + y + t + u) / 4) ** 2).mean(v, "!", over=tuple(Normal(e) for e in (x, y, t, u))), HALF,
         Rational(1, 4)),
+    Lie("a deviation of unknown sign", "E|yx| = |y|√(2/π)",
+        lambda v: D(Abs(x)).mean(v * sqrt(2 / pi), "!", over=Normal(x, 0, v)), y, s),
+    Lie("an interval that may contain the pole", "from −1 to 1 the mean of 1/x does not exist",
+        lambda v: D(1 / x).mean(log(v[1] / v[0]) / (v[1] - v[0]), "!", over=Uniform(x, *v)), (y, t),
+        (sp.Integer(1), 1 + b)),
+    Lie("a pole inside the interval", "the principal value is no mean",
+        lambda v: D(1 / (x - v)).mean(0 if v == HALF else log(2), "!", over=Uniform(x)), HALF, -1),
+    Lie("a pole at a value", "x may be 0",
+        lambda v: D(1 / (x + v)).mean(HALF if v == 0 else Rational(3, 4), "!", over=Bernoulli(x)), 0, 1),
+    Lie("an exponential of a square", "for t ≥ 1/2 it is infinite",
+        lambda v: D(exp(v * x**2)).mean(1 / sqrt(1 - 2 * v), "!", over=Normal(x)), t, -a),
+    Lie("an unknown function of the mean", "E f(x) is not f(E x)",
+        lambda v: D(f(x) + y).mean(f(0) + y, "!", over=Normal(x)), 0),
+    Lie("a tangent", "its poles carry infinite mass",
+        lambda v: D(tan(x)).mean(0, "!", over=Uniform(x, -v, v)), 2, 1),
+    Lie("a law that never varies", "a deviation of 0 is no normal law",
+        lambda v: D(x**2 + x).mean(v**2, "!", over=Normal(x, 0, v)), sp.Integer(0), sp.Integer(2), refusal=RULE),
+    Lie("moments against a condition", "E x² is at least (E x)²",
+        lambda v: D(x**2 + x).mean(a + b, "!", over=Moments(x, {1: a, 2: b}), where=v), b < a**2, b > a**2,
+        refusal=RULE),
 ]  # fmt: skip
 
 FALSE["branch cuts"] = [
@@ -547,7 +634,7 @@ FALSE["tiny coefficients"] = [
 
 FALSE["divergent sums and integrals"] = [
     Lie("Grandi's series", "the partial sums alternate",
-        lambda v: D(Sum((-1) ** k0 * v**k0, (k0, 0, oo))).step(1 / (1 + v), "!"), sp.Integer(1), HALF),
+        lambda v: D(Sum((-v) ** k0, (k0, 0, oo))).step(1 / (1 + v), "!"), sp.Integer(1), HALF),
     Lie("all whole numbers", "not −1/12", lambda v: D(Sum(k, (k, 1, oo))).step(Rational(-1, 12), "!"), 0),
     Lie("powers of two", "not −1", lambda v: D(Sum(2**k0, (k0, 0, oo))).step(-1, "!"), 0),
     Lie("the harmonic series", "it is infinite",
@@ -563,8 +650,6 @@ FALSE["divergent sums and integrals"] = [
         lambda v: D(Integral(x * v, (x, -oo, oo))).step(0, "!"), sp.Integer(1), exp(-(x**2))),
     Lie("a tangent", "a pole at π/2",
         lambda v: D(Integral(tan(x), (x, 0, v))).step(0 if v == pi else log(2) / 2, "!"), pi, pi / 4),
-    Lie("a product that tends to zero", "(1 − 1/2)(1 − 1/3)… = 0",
-        lambda v: D(Product(1 - 1 / k, (k, 2, oo))).step(v, "!"), HALF),
     Lie("telescoping series", "the sum is 1", lambda v: D(Sum(1 / (k * (k + 1)), (k, 1, oo))).step(v, "!"), 2, 1),
     Lie("alternating harmonic series", "it is −log 2",
         lambda v: D(Sum((-1) ** k / k, (k, 1, oo))).step(v, "!"), -1, -log(2)),
@@ -654,14 +739,32 @@ FALSE["bounds"] = [
         lambda v: D(cos(x)).bound(1 - v * x**2, "!", relation=">="), Rational(1, 3), HALF),
     Lie("a reciprocal below its tangent", "it lies above",
         lambda v: D(1 / (1 + a)).bound(1 - a, "!", relation=v), "<=", ">="),
-    Lie("an exponential above a reciprocal", "e⁻¹ < 1/2",
-        lambda v: D(exp(-a)).bound(1 / (1 + a), "!", relation=v), ">=", "<="),
+    Lie("a bump above its top", "(1 + a)e⁻ᵃ falls from 1",
+        lambda v: D((1 + a) * exp(-a)).bound(1, "!", relation=v), ">=", "<="),
     Lie("Jensen the wrong way", "the logarithm is concave",
-        lambda v: D(log((a + b) / 2)).bound((log(a) + log(b)) / 2, "!", relation=v), "<=", ">="),
+        lambda v: D(log((a + b) / 2)).bound(
+            (log(a) + log(b)) / 2, "!", relation=v, by=Jensen(log, {a: HALF, b: HALF})), "<=", ">="),
+    Lie("weights above one", "they sum to 3/2",
+        lambda v: D(exp(x / 2 + v * y)).bound(
+            exp(x) / 2 + v * exp(y), "!", by=Jensen(exp, {x: HALF, y: v})), sp.Integer(1), HALF),
+    Lie("a negative weight", "a = 2 leaves the interval",
+        lambda v: D(exp(a * x + (1 - a) * y)).bound(
+            a * exp(x) + (1 - a) * exp(y), "!", by=Jensen(exp, {x: a, y: 1 - a}), where=v), (), a <= 1),
+    Lie("Jensen for a wave", "the sine is neither convex nor concave",
+        lambda v: D(v((x + y) / 2)).bound((v(x) + v(y)) / 2, "!", by=Jensen(v, {x: HALF, y: HALF})), sin, cosh),
+    Lie("a tangent elsewhere", "at 1 the slope is e",
+        lambda v: D(exp(x)).bound(1 + x, "!", relation=">=", by=Tangent(x, at=v)), 1, 0),
+    Lie("a tangent of a cubic", "at −3 the line lies above",
+        lambda v: D(v**3).bound(3 * v - 2, "!", relation=">=", by=Tangent(v, at=1)), x, a),
+    Lie("a tangent above a convex function", "√a is concave",
+        lambda v: D(sqrt(a)).bound((1 + a) / 2, "!", relation=v, by=Tangent(a, at=1)), ">=", "<="),
+    Lie("an argument in words", "words prove nothing",
+        lambda v: D(exp(x)).bound(1 + x, "!", relation=">=", by=v), "convexity", Tangent(x, at=0), refusal=RULE),
     Lie("arithmetic below geometric", "at 1 and 4: 2 < 5/2",
         lambda v: D(sqrt(a * b)).bound((a + b) / 2, "!", relation=v), ">=", "<="),
     Lie("tanh above its argument", "tanh 1 < 1", lambda v: D(tanh(a)).bound(a, "!", relation=v), ">=", "<="),
-    Lie("softplus below relu", "at 0 it is log 2", lambda v: D(log(1 + exp(x))).bound(x, "!", relation=v), "<=", ">="),
+    Lie("softplus below its tangent", "it is convex",
+        lambda v: D(log(1 + exp(x))).bound(x / 2 + log(2), "!", relation=v), "<=", ">="),
     Lie("the triangle inequality reversed", "|1 − 1| = 0",
         lambda v: D(Abs(x + y)).bound(Abs(x) + Abs(y), "!", relation=v), ">=", "<="),
     Lie("a positive number below one", "at 2 it is not", lambda v: D(v).bound(1, "!"), a, 1 / (1 + a)),
@@ -672,6 +775,17 @@ FALSE["bounds"] = [
     Lie("a square below zero", "at 1 it is 1", lambda v: D(x**2).bound(0, "!", relation=v), "<=", ">="),
     Lie("the constant rate has no bound", "the minimum is RG/√T, not twice that",
         lambda v: D(r**2 / (2 * a) + s**2 * a / 2).bound(v * r * s, "!", relation=">="), 2, 1),
+    Lie("a tangent outside the condition", "on [1, 1.001) the gap is negative: convex there, but it touches at 0",
+        lambda v: D(x**4 - 2 * x**3 + v * x**2).bound(0, "!", relation=">=", by=Tangent(x, at=0), where=x >= 1),
+        1 - Rational(1, 10**6), sp.Integer(2)),
+    Lie("an order of complex numbers", "i ≤ i + 1 has no meaning",
+        lambda v: D(v).bound(v + 1, "!"), z, x),
+    Lie("a maximum below a sum", "at −1 and −2 the sum is −3",
+        lambda v: D(Max(*v)).bound(v[0] + v[1], "!"), (x, y), (a, b)),
+    Lie("whole and broken numbers", "1/2 is above 1/4", lambda v: D(v).bound(v**2, "!"), a, n),
+    Lie("a product of waves", "at 1 and −1 it is negative",
+        lambda v: D(sin(x) * sin(v)).bound(0, "!", relation=">="), y, x),
+    Lie("harmonic numbers are bounded", "they grow", lambda v: D(Sum(1 / k, (k, 1, n))).bound(5, "!"), 0),
 ]  # fmt: skip
 
 FALSE["chains of bounds"] = [
@@ -694,22 +808,50 @@ FALSE["chains of bounds"] = [
 
 FALSE["reindexed sums"] = [
     Lie("a shift without its end", "the last term is lost",
-        lambda v: D(Sum(f(k), (k, 0, n))).step(Sum(f(k - 1), (k, 1, v)), "!"), n, n + 1),
+        lambda v: D(Sum(f(j), (j, 0, n))).step(Sum(f(j - 1), (j, 1, v)), "!"), n, n + 1),
     Lie("a reversal without its end", "f(n) is lost",
-        lambda v: D(Sum(f(k), (k, 0, n))).step(Sum(f(n - k), (k, v, n)), "!"), 1, 0),
-    Lie("a shift the wrong way", "f(k + 1) starts at f(2)",
-        lambda v: D(Sum(f(k), (k, 1, n))).step(Sum(f(k + 1), (k, 1 - v, n - v)), "!"), 0, 1),
+        lambda v: D(Sum(f(j), (j, 0, n))).step(Sum(f(n - j), (j, v, n)), "!"), 1, 0),
+    Lie("a shift the wrong way", "f(j + 1) starts at f(2)",
+        lambda v: D(Sum(f(j), (j, 1, n))).step(Sum(f(j + 1), (j, 1 - v, n - v)), "!"), 0, 1),
     Lie("the sum of squares", "it ends at n",
         lambda v: D(Sum(k**2, (k, 1, v))).step(n * (n + 1) * (2 * n + 1) / 6, "!"), n - 1, n),
     Lie("the little Gauss", "n(n + 1)/2", lambda v: D(Sum(k, (k, 1, n))).step(n * (n + v) / 2, "!"), -1, 1),
     Lie("a telescope", "1 − 1/(n + 1)", lambda v: D(Sum(1 / (k * (k + 1)), (k, 1, n))).step(1 - 1 / v, "!"), n, n + 1),
     Lie("a derivative of powers", "the last power is n",
-        lambda v: D(Sum((k + 1) * f(k), (k, 0, n))).step(Sum(k * f(k - 1), (k, 1, v)), "!"), n, n + 1),
+        lambda v: D(Sum((j + 1) * f(j), (j, 0, n))).step(Sum(j * f(j - 1), (j, 1, v)), "!"), n, n + 1),
     Lie("a factorial", "n!, not (n − 1)!", lambda v: D(Product(k, (k, 1, n))).step(factorial(v), "!"), n - 1, n),
     Lie("an empty sum", "nothing sums to 0", lambda v: D(Sum(k + x, (k, 1, 0)) + x).step(v + x, "!"), 1, 0),
     Lie("a constant summand", "0..n are n + 1 terms", lambda v: D(Sum(c, (k0, 0, n))).step(c * v, "!"), n, n + 1),
     Lie("binomial reads", "C(i + 2, 3), not C(i + 1, 3)",
         lambda v: D(Sum(k * (k + 1) / 2, (k, 1, n))).step(sp.binomial(v, 3), "!"), n + 1, n + 2),
+    Lie("half a term", "a sum has whole ends",
+        lambda v: D(Sum(j, (j, 1, v))).step(v * (v + 1) / 2, "!"), HALF, sp.Integer(3)),
+    Lie("a real number of terms", "a sum has whole ends",
+        lambda v: D(Sum(j, (j, 1, v))).step(v * (v + 1) / 2, "!"), x, n),
+]  # fmt: skip
+
+FALSE["parameters of integrals"] = [
+    Lie("a rate of any sign", "for a negative rate it is infinite",
+        lambda v: D(Integral(exp(-v * x), (x, 0, oo))).step(1 / v, "!"), y, a),
+    Lie("a power of any size", "x⁻² is not integrable",
+        lambda v: D(Integral(x**y, (x, 0, 1))).step(1 / (y + 1), "!", where=v), (), y > -1),
+    Lie("a width of any sign", "the integral is π/|y|",
+        lambda v: D(Integral(1 / (x**2 + v**2), (x, -oo, oo))).step(pi / v, "!"), y, a),
+    Lie("Dirichlet's integral", "for negative y it is −π/2",
+        lambda v: D(Integral(sin(v * x) / x, (x, 0, oo))).step(pi / 2, "!"), y, a),
+    Lie("a pole that may lie inside", "at y = 1/2 it does not exist",
+        lambda v: D(Integral(1 / (x - v), (x, 0, 1))).step(log(Abs((v - 1) / v)), "!"), y, -a),
+    Lie("an antiderivative that jumps", "the integrand is positive",
+        lambda v: D(Integral(1 / (2 + cos(x)), (x, 0, 2 * pi))).step(v, "!"), 0, 2 * pi / sqrt(3)),
+]  # fmt: skip
+
+FALSE["complex numbers"] = [
+    Lie("a conjugate", "the conjugate of i is −i", lambda v: D(sp.conjugate(v) * w).step(v * w, "!"), z),
+    Lie("real part of a product", "i·i is −1", lambda v: D(sp.re(z * w)).step(sp.re(z) * sp.re(w), "!"), 0),
+    Lie("modulus of a sum", "|1 − 1| is 0", lambda v: D(Abs(z + w)).step(Abs(z) + Abs(w), "!"), 0),
+    Lie("argument of a product", "−1 times −1", lambda v: D(sp.arg(z * w)).step(sp.arg(z) + sp.arg(w), "!"), 0),
+    Lie("modulus of a phase", "|e^(iz)| is 1 for real z only",
+        lambda v: D(Abs(exp(sp.I * v)) + y).step(1 + y, "!"), z),
 ]  # fmt: skip
 
 F2 = f(i, j)
@@ -763,6 +905,11 @@ FALSE["integration by parts"] = [
         lambda v: D(Integral(log(x), (x, 1, 2))).step(2 * log(2) - v, "!"), 2, 1),
     Lie("twice by parts", "the factor is n(n − 1)",
         lambda v: D(Integral(x**3 * exp(-x), (x, 0, oo))).step(v * Integral(x * exp(-x), (x, 0, oo)), "!"), 3, 6),
+    Lie("a pole inside", "f(x)/x is no antiderivative across 0",
+        lambda v: D(Integral(Derivative(f(x), x) / x - f(x) / x**2, (x, v, 2))).step(f(2) / 2 - f(v) / v, "!"), -1),
+    Lie("a pole in the known part", "1/x² is not integrable across 0",
+        lambda v: D(Integral(Derivative(f(x), x) + 1 / x**2, (x, v, 2))).step(
+            f(2) - f(v) - HALF + 1 / sp.sympify(v), "!"), -1, 1),
 ]  # fmt: skip
 
 FALSE["substitution"] = [
@@ -780,6 +927,10 @@ FALSE["substitution"] = [
         lambda v: D(Integral(f(x**2), (x, -1, 1))).step(v * Integral(f(u) / (2 * sqrt(u)), (u, 0, 1)), "!"), 1),
     Lie("a shift", "both ends move",
         lambda v: D(Integral(f(x + 1), (x, 0, 1))).step(Integral(f(u), (u, 1, v)), "!"), 1, 2),
+    Lie("there and back", "the cosine runs back over the same values",
+        lambda v: D(Integral(f(cos(x)) * v, (x, 0, 2 * pi)) + y).step(y, "!"), sp.Integer(1), sin(x)),
+    Lie("a parabola from −1 to 2", "the part from −1 to 1 is lost",
+        lambda v: D(Integral(f(x**2), (x, v, 2))).step(Integral(f(u) / (2 * sqrt(u)), (u, 1, 4)), "!"), -1),
 ]  # fmt: skip
 
 FALSE["traces"] = [
@@ -795,6 +946,9 @@ FALSE["traces"] = [
         lambda v: D(Trace(A.I) + x).step(v + x, "!"), 1 / Trace(A), Trace(A.I.T)),
     Lie("a transposed product", "the order turns round",
         lambda v: D(Trace((A * B).T * C)).step(Trace(v), "!"), A.T * B.T * C, C * B.T * A.T),
+    Lie("two matrices of one name", "n and m differ",
+        lambda v: D(Trace(sp.MatrixSymbol("A", n, n)) + x).step(Trace(sp.MatrixSymbol("A", v, v).T) + x, "!"), m, n,
+        refusal=RULE),
 ]  # fmt: skip
 
 M1, M2 = Matrix([[1, a], [0, 1]]), Matrix([[1, 0], [b, 1]])

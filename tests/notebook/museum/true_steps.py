@@ -484,7 +484,8 @@ def selu_has_mean_zero():
 
 @step_of("initialization")
 def post_norm_keeps_unit_variance():
-    l, i = natural("l i")
+    l = sp.Symbol("l", integer=True, positive=True)
+    i = sp.Symbol("i", integer=True)
     return Derivation(Sum(2 ** (i - l), (i, 0, l - 1)) + 2 ** (-l)).step(1, "geometric series")
 
 
