@@ -135,14 +135,14 @@ def _points(expression, grid):
         if len(set(values)) < len(values):
             raise ValueError(f"grid must not repeat a value, got {values} for {symbol}")
     points = list(itertools.product(*grid.values()))
-    if not points or not grid:
+    if not points or (not grid and expression.free_symbols):
         raise ValueError("grid must hold at least one point, got none")
     return points
 
 
 def _same_shape(shape, computed):
     flat = len(shape) == 2 and 1 in shape and computed.shape == (max(shape),)
-    if computed.shape != shape and not flat:
+    if computed.shape != shape and not flat and not (shape == () and computed.size == 1):
         raise ValueError(f"function must return {shape or 'one number'}, got shape {computed.shape}")
 
 

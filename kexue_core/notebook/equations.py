@@ -233,9 +233,11 @@ def _isolated(equation, unknown):
     """Yield the equation freed from one logarithm: ``c log A + r = 0`` is ``A - exp(-r/c) = 0``."""
     logs = [part for part in equation.atoms(sp.log) if unknown in part.free_symbols]
     if len(logs) == 1:
-        slope = sp.expand(equation).coeff(logs[0])
-        rest = sp.expand(equation - slope * logs[0])
-        if slope != 0 and unknown not in slope.free_symbols | rest.free_symbols:
+        letter = sp.Dummy("L")
+        plain = equation.xreplace({logs[0]: letter})
+        slope = sp.diff(plain, letter)
+        rest = sp.expand(plain - slope * letter)
+        if slope != 0 and not {unknown, letter} & (slope.free_symbols | rest.free_symbols):
             yield sp.fraction(sp.together(logs[0].args[0] - sp.exp(-rest / slope)))[0]
 
 

@@ -93,7 +93,7 @@ class Normal(_Law):
         return sp.exp(-(x**2) / 2) / (sp.sqrt(2 * sp.pi) * self.std), -sp.oo, sp.oo
 
     def _latex(self):
-        return f"\\sim N({sp.latex(self.mean)},{sp.latex(self.std**2)})"
+        return f"{sp.latex(self.symbol)}\\sim N({sp.latex(self.mean)},{sp.latex(self.std**2)})"
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class Uniform(_Law):
         return 1 / (self.high - self.low), self.low, self.high
 
     def _latex(self):
-        return f"\\sim U({sp.latex(self.low)},{sp.latex(self.high)})"
+        return f"{sp.latex(self.symbol)}\\sim U({sp.latex(self.low)},{sp.latex(self.high)})"
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class Rademacher(_Law):
         return ((sp.S.One, sp.S.Half), (sp.S.NegativeOne, sp.S.Half))
 
     def _latex(self):
-        return "=\\pm1"
+        return f"{sp.latex(self.symbol)}=\\pm1"
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ class Bernoulli(_Law):
         return ((sp.S.One, self.p), (sp.S.Zero, 1 - self.p))
 
     def _latex(self):
-        return f"\\in\\{{0,1\\}},\\ P({sp.latex(self.symbol)}=1)={sp.latex(self.p)}"
+        return f"{sp.latex(self.symbol)}\\in\\{{0,1\\}},\\ P({sp.latex(self.symbol)}=1)={sp.latex(self.p)}"
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ class Exponential(_Law):
         return self.rate * sp.exp(-self.rate * self.symbol), sp.S.Zero, sp.oo
 
     def _latex(self):
-        return f"\\sim\\mathrm{{Exp}}({sp.latex(self.rate)})"
+        return f"{sp.latex(self.symbol)}\\sim\\mathrm{{Exp}}({sp.latex(self.rate)})"
 
 
 @dataclass(frozen=True)

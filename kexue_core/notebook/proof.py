@@ -8,7 +8,7 @@ from kexue_core.notebook.conditions import Contradiction, assume
 from kexue_core.notebook.premises import insert, objection
 from kexue_core.notebook.zero import TimeLimit, evaluate, proves_zero, refutation, time_limit
 
-__all__ = ["RELATIONS", "StepError", "verify"]
+__all__ = ["RELATIONS", "StepError", "sides_of", "verify"]
 
 RELATIONS = {"<=": 1, ">=": -1}
 SECONDS = 20  # of processor time for one step
@@ -197,31 +197,34 @@ def _mean(old, step):
     return ()
 
 
-def sides(var, to, direction, refusal):
-    """Return the sides from which a variable tends to a point, as far as its assumptions allow."""
+def sides_of(var, to, direction):
+    """Return the sides, ``"+"``, ``"-"`` or ``"+-"``, from which a variable tends to a point.
+
+    Raises
+    ------
+    Contradiction
+        If the assumptions on the variable do not allow them.
+    """
+    forbidden = (to.is_negative and var.is_nonnegative) or (to.is_positive and var.is_nonpositive)
     if to in (sp.oo, -sp.oo):
-        if direction not in (None, "-" if to == sp.oo else "+", "+-"):
-            refusal(f"there is one way to {to}")
-        if (to == sp.oo and var.is_nonpositive) or (to == -sp.oo and var.is_nonnegative):
-            refusal(f"the assumptions on {var} do not allow {to}")
-        return "-" if to == sp.oo else "+"
-    if to.is_finite is False or to.has(sp.oo, sp.nan, sp.zoo):
-        refusal(f"{var} cannot tend to {to}")
-    if var.is_integer:
-        refusal(f"{var} is an integer, which does not tend to {to}")
-    allowed = "+-"
-    if var.is_nonnegative:
-        if to.is_negative:
-            refusal(f"the assumptions on {var} do not allow {to}")
-        allowed = "+" if to.is_zero else allowed
-    if var.is_nonpositive:
-        if to.is_positive:
-            refusal(f"the assumptions on {var} do not allow {to}")
-        allowed = "-" if to.is_zero else allowed
-    if direction is None:
-        return allowed
-    if not set(direction) <= set(allowed):
-        refusal(f"the assumptions on {var} allow only the side {allowed}")
+        side = "-" if to == sp.oo else "+"
+        if direction not in (None, side, "+-"):
+            raise Contradiction(f"{to} is reached from one side only, got direction {direction!r}")
+        forbidden = var.is_nonpositive if to == sp.oo else var.is_nonnegative
+    elif to.is_finite is False or to.has(sp.oo, sp.nan, sp.zoo):
+        raise Contradiction(f"{var} cannot tend to {to}")
+    elif var.is_integer:
+        raise Contradiction(f"{var} is an integer, which does not tend to {to}")
+    else:
+        side = "+-"
+        if to.is_zero:
+            side = "+" if var.is_nonnegative else "-" if var.is_nonpositive else side
+    if forbidden:
+        raise Contradiction(f"the assumptions on {var} do not allow {to}")
+    if direction is None or to in (sp.oo, -sp.oo):
+        return side
+    if not set(direction) <= set(side):
+        raise Contradiction(f"the assumptions on {var} leave only the side {side}, got {direction!r}")
     return direction
 
 
@@ -234,11 +237,32 @@ def _approach(expression, var, point, side):
     return expression.subs(var, point + distance if side == "+" else point - distance), distance
 
 
+def _conditions_near(var, to, chosen, where):
+    """Return the conditions on the other symbols, after a look at those on the variable itself.
+
+    Raises
+    ------
+    Contradiction
+        If they do not hold near the point, on every side from which it is approached.
+    """
+    for condition in where:
+        if var in condition.free_symbols and not isinstance(condition, sp.Ne):
+            for side in chosen:
+                if to in (sp.oo, -sp.oo):
+                    gap = sp.limit(condition.gts - condition.lts, var, to)
+                else:
+                    gap, distance = _approach(condition.gts - condition.lts, var, to, side)
+                    gap = sp.limit(gap / distance, distance, 0, "+")
+                if gap.is_extended_nonpositive is not False:
+                    raise Contradiction(f"the condition {condition} is not seen to hold on the side {side} of {to}")
+    return assume(tuple(condition for condition in where if var not in condition.free_symbols))
+
+
 def _limit(old, step):
     options = step.options
-    conditions = assume(options["where"])
     var, to = options["var"], options["to"]
-    chosen = sides(var, to, options["direction"], lambda reason: refuse(step, reason))
+    chosen = sides_of(var, to, options["direction"])
+    conditions = _conditions_near(var, to, chosen, options["where"])
     if var not in old.free_symbols:
         refuse(step, f"the line before does not contain {var}")
     if var in step.new.free_symbols or var in to.free_symbols:
@@ -284,9 +308,9 @@ def _limit_of(expression, var, to, side, step):
 
 def _series(old, step):
     options = step.options
-    conditions = assume(options["where"])
     var, about, order = options["var"], options["about"], options["order"]
-    chosen = sides(var, about, options["direction"], lambda reason: refuse(step, reason))
+    chosen = sides_of(var, about, options["direction"])
+    conditions = _conditions_near(var, about, chosen, options["where"])
     if about.is_finite is False or order < 1:
         refuse(step, "a series needs a finite point and an order of at least 1")
     if var.is_extended_real is None and old.has(*_UNEVEN):
