@@ -63,6 +63,7 @@ n, m, k, N = sp.symbols("n m k N", integer=True, positive=True)
 i, j, l = sp.symbols("i j l", integer=True)
 k0 = sp.Symbol("k", integer=True, nonnegative=True)
 even = sp.Symbol("e", even=True)
+h = sp.Symbol("h", real=True, nonzero=True)
 f, g = Function("f"), Function("g")
 A, B, C = (sp.MatrixSymbol(name, n, n) for name in "ABC")
 P, Q = sp.symbols("P Q", commutative=False)
@@ -142,6 +143,13 @@ FALSE["numeric"] = [
     Lie("an integral that is off by 1e-12", "twelve digits are not twenty-five",
         lambda v: D(Integral(exp(-(x**2)), (x, 0, 1))).numeric(sqrt(pi) * erf(1) / 2 + v, "!", at=[{}]),
         Rational(1, 10**12), 0),
+    Lie("an unknown function", "f is no particular function",
+        lambda v: D(v(x)).numeric(sin(7 * x / 9 + Rational(1, 3)) + 5 * HALF, "!", at=[{x: 1}]), f),
+    Lie("a point against the condition", "x > 0 was assumed",
+        lambda v: D(Abs(x) + y).step(x + y, "!", where=x > 0).numeric(y + v, "!", at=[{x: v, y: 3}]), -1, 1,
+        refusal=RULE),
+    Lie("a principal value", "the integral does not exist",
+        lambda v: D(Integral(1 / x, (x, v, 1)) + y).numeric(y - log(Abs(v)), "!", at=[{y: 1}]), -1, HALF),
 ]  # fmt: skip
 
 FALSE["a one-sided limit as a two-sided one"] = [
@@ -199,6 +207,12 @@ FALSE["a wrong limit"] = [
         sp.Integer(1), Rational(1, 3)),
     Lie("a turning phase", "e^(ix) turns for ever", lambda v: D(exp(sp.I * x)).limit(0, "!", var=x, to=oo), 0),
     Lie("a rounded quotient", "floor(x)/x tends to 1", lambda v: D(floor(x) / x).limit(0, "!", var=x, to=oo), 0),
+    Lie("a parameter that may vanish", "at y = 0 it is 1",
+        lambda v: D(x / (x + v)).limit(0, "!", var=x, to=0), y, h),
+    Lie("a special case", "at y = 0 it is 1",
+        lambda v: D(Piecewise((1, Eq(y, 0)), (x, True))).limit(0, "!", var=x, to=0), 0),
+    Lie("saturation of any sign", "for negative y it is −1",
+        lambda v: D(tanh(v * x)).limit(1, "!", var=x, to=oo), y, a),
 ]  # fmt: skip
 
 FALSE["a one-sided series"] = [
@@ -251,6 +265,13 @@ FALSE["a wrong series"] = [
         lambda v: D(1 / (2 + a)).series(1 - (a + 1), "!", var=a, order=2, about=v), -1, refusal=RULE),
     Lie("the lost square root", "√(1+x) = 1 + x/2 − x²/8",
         lambda v: D(sqrt(1 + x)).series(1 + x / 2 + v * x**2, "!", var=x, order=3), Rational(1, 8), Rational(-1, 8)),
+    Lie("a parameter that may vanish", "at y = 0 it is 1",
+        lambda v: D(x / (x + v)).series(x / v, "!", var=x, order=2), y, h),
+    Lie("a power that is too slow", "a^(3/2) is not O(a²)",
+        lambda v: D(a**v).series(0, "!", var=a, order=2), 3 * HALF, sp.Integer(2)),
+    Lie("a hidden logarithm", "a·log a is not O(a)", lambda v: D(a * log(a)).series(0, "!", var=a, order=1), 0),
+    Lie("a root of a square", "√(y² + x) starts with |y|",
+        lambda v: D(sqrt(v**2 + x)).series(v + x / (2 * v), "!", var=x, order=2), y, a),
 ]  # fmt: skip
 
 FALSE["operations on both sides"] = [
@@ -361,6 +382,16 @@ FALSE["lost and invented solutions"] = [
         lambda v: D(E(2 * x, 4)).step(E(x, 2), "!", solve_for=x, where=v), x > 5, x > 1),
     Lie("a root that a condition does not exclude", "−2 is above −5",
         lambda v: D(E(x**2, 4)).step(E(x, 2), "!", solve_for=x, where=v), x > -5, x > 0),
+    Lie("two branches", "−1 solves it too: h − 1/h grows on either side of 0",
+        lambda v: D(E(v - 1 / v, 0)).step(E(v, 1), "!", solve_for=v), h, a),
+    Lie("two branches under a condition", "−1 solves it too",
+        lambda v: D(E(x - 1 / x, 0)).step(E(x, 1), "!", solve_for=x, where=v), Ne(x, 0), x > 0),
+    Lie("a root below zero", "√(x + 2) is not −1", lambda v: D(E(sqrt(x + 2), x)).step(E(x, -1), "!", solve_for=x), 0),
+    Lie("a logarithm of a negative", "log(−1) is not real",
+        lambda v: D(E(log(x) + log(x - 1), log(2))).step(E(x, -1), "!", solve_for=x), 0),
+    Lie("an unknown in an exponential", "for negative y there is no solution",
+        lambda v: D(E(exp(x), v)).step(E(x, log(v)), "!", solve_for=x), y, b),
+    Lie("roots of unity", "for even n also −1", lambda v: D(E(v**n, 1)).step(E(v, 1), "!", solve_for=v), x),
 ]  # fmt: skip
 
 FALSE["bound variables against their assumptions"] = [
@@ -535,6 +566,15 @@ FALSE["averages"] = [
     Lie("moments against a condition", "E x² is at least (E x)²",
         lambda v: D(x**2 + x).mean(a + b, "!", over=Moments(x, {1: a, 2: b}), where=v), b < a**2, b > a**2,
         refusal=RULE),
+    Lie("a quotient of normal numbers", "Cauchy's law has no mean",
+        lambda v: D(x / v).mean(0, "!", over=(Normal(x), Normal(y))), y, 1 + y**2),
+    Lie("an average under a condition", "x > 0 is not so for every x of the law",
+        lambda v: D(Max(x, 0) + y).step(x + y, "!", where=x > 0).mean(y, "!", over=Normal(x))
+        if v else D(Max(x, 0) + y).mean(y + 1 / sqrt(2 * pi), "!", over=Normal(x)), True, False),
+    Lie("the larger of two", "its mean is 1/√π", lambda v: D(Max(x, y)).mean(0, "!", over=(Normal(x), Normal(y))), 0),
+    Lie("a sign around another mean", "P(x > y) is 1/2 at y = 0 only",
+        lambda v: D(sign(x - v)).mean(0, "!", over=Normal(x)), y, sp.Integer(0)),
+    Lie("a power of any size", "x⁻² has no mean", lambda v: D(x**v).mean(1 / (v + 1), "!", over=Uniform(x)), y, a),
 ]  # fmt: skip
 
 FALSE["branch cuts"] = [
@@ -655,6 +695,12 @@ FALSE["divergent sums and integrals"] = [
         lambda v: D(Sum((-1) ** k / k, (k, 1, oo))).step(v, "!"), -1, -log(2)),
     Lie("an integral at zero", "1/x is not integrable at 0",
         lambda v: D(Integral(x**v, (x, 0, 1))).step(1 if v == -1 else 2, "!"), sp.Integer(-1), -HALF),
+    Lie("infinity minus infinity", "neither sum exists",
+        lambda v: D(Sum(k ** (-v), (k, 1, oo)) - Sum((k + 1) ** (-v), (k, 1, oo))).step(1, "!"), sp.Integer(1),
+        sp.Integer(2)),
+    Lie("Fubini without its condition", "the order changes the sign",
+        lambda v: D(Integral((x**2 - y**2) / (x**2 + y**2) ** 2, (x, 0, 1), (y, 0, 1))).step(
+            Integral((x**2 - y**2) / (x**2 + y**2) ** 2, (y, 0, 1), (x, 0, 1)), "!"), 0),
 ]  # fmt: skip
 
 FALSE["geometric series"] = [
@@ -705,6 +751,13 @@ FALSE["conditions"] = [
         lambda v: D(E(y * (a - 1), b * (a - 1))).step(E(y, b), "!", divide=a - 1, where=v), a > HALF, Ne(a, 1)),
     Lie("an equation as a word", "a condition is a relation",
         lambda v: D(x * (x + 1)).step(x**2 + x, "!", where=v), "x > 0", (), refusal=TypeError),
+    Lie("a limit against the condition", "x > 0 was assumed",
+        lambda v: D(Abs(x) + y).step(x + y, "!", where=x > 0).limit(y + v, "!", var=x, to=v), -2, 2, refusal=RULE),
+    Lie("a series against the condition", "x > 1 was assumed",
+        lambda v: D(Abs(x)).step(x, "!", where=x > 1).series(sp.sympify(v), "!", var=x, order=1, about=v), -1, 2,
+        refusal=RULE),
+    Lie("a condition on a bound variable", "x runs from −1",
+        lambda v: D(Integral(Abs(x), (x, v, 1))).step(HALF - v**2 * HALF, "!", where=x > 0), -1, refusal=RULE),
 ]  # fmt: skip
 
 FALSE["arctangents"] = [
@@ -723,6 +776,9 @@ FALSE["arctangents"] = [
         lambda v: D(atan(1 / v)).step(pi / 2 - atan(v), "!"), x, s),
     Lie("an integral across the branch", "the antiderivative atan(tan) jumps",
         lambda v: D(Integral(1 / (1 + x**2), (x, -oo, oo))).step(v, "!"), 0, pi),
+    Lie("two branches", "for negative h the sum is −π/2", lambda v: D(atan(v) + atan(1 / v)).step(pi / 2, "!"), h, s),
+    Lie("two branches under a condition", "for negative x the sum is −π/2",
+        lambda v: D(atan(x) + atan(1 / x)).step(pi / 2, "!", where=v), Ne(x, 0), x > 0),
 ]  # fmt: skip
 
 FALSE["bounds"] = [
@@ -786,6 +842,11 @@ FALSE["bounds"] = [
     Lie("a product of waves", "at 1 and −1 it is negative",
         lambda v: D(sin(x) * sin(v)).bound(0, "!", relation=">="), y, x),
     Lie("harmonic numbers are bounded", "they grow", lambda v: D(Sum(1 / k, (k, 1, n))).bound(5, "!"), 0),
+    Lie("a parabola below its top", "at 1/2 it is 1/4",
+        lambda v: D(a * (1 - a)).bound(v, "!", where=a < 1), Rational(1, 5), Rational(1, 4)),
+    Lie("Jensen across a pole", "1/x is convex on either side of 0 only",
+        lambda v: D(2 / (v[0] + v[1])).bound(1 / (2 * v[0]) + 1 / (2 * v[1]), "!",
+            by=Jensen(lambda e: 1 / e, {v[0]: HALF, v[1]: HALF})), (x, y), (a, b)),
 ]  # fmt: skip
 
 FALSE["chains of bounds"] = [
@@ -828,6 +889,12 @@ FALSE["reindexed sums"] = [
         lambda v: D(Sum(j, (j, 1, v))).step(v * (v + 1) / 2, "!"), HALF, sp.Integer(3)),
     Lie("a real number of terms", "a sum has whole ends",
         lambda v: D(Sum(j, (j, 1, v))).step(v * (v + 1) / 2, "!"), x, n),
+    Lie("a mirrored index", "f(−j) is another value",
+        lambda v: D(Sum(f(j), (j, 0, n))).step(Sum(f(-j), (j, v, n + v)), "!"), 0),
+    Lie("binomial theorem with a wrong power", "(1 + x)ⁿ",
+        lambda v: D(Sum(sp.binomial(n, j) * x**j, (j, 0, n))).step((1 + x) ** v, "!"), n + 1, n),
+    Lie("binomial theorem without its first term", "1 is missing",
+        lambda v: D(Sum(sp.binomial(n, j) * b**j, (j, v, n))).step((1 + b) ** n, "!"), 1, 0),
 ]  # fmt: skip
 
 FALSE["parameters of integrals"] = [
