@@ -4,7 +4,7 @@ A chapter imports what it needs from here; the numerics never do.
 """
 
 from kexue_core.notebook.claims import reproduce
-from kexue_core.notebook.controls import Choice, Linear, Logarithmic, Text
+from kexue_core.notebook.controls import Choice, Linear, Logarithmic, Powers, Text
 from kexue_core.notebook.derivation import Derivation, StepError, agreement
 from kexue_core.notebook.explorer import Explorer
 from kexue_core.notebook.figures import set_style
@@ -15,6 +15,7 @@ __all__ = [
     "Explorer",
     "Linear",
     "Logarithmic",
+    "Powers",
     "StepError",
     "Text",
     "agreement",

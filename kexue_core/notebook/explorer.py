@@ -35,19 +35,29 @@ class Explorer:
     alt : str
         What is seen, for readers who do not see it: a format string in which ``{argument}`` stands for the stop of a
         slider and ``{name}`` for a number, for example ``"The curve crosses zero at {first zero}."``
+    name : str, optional
+        Its id in the page, and so its address: ``#coherence?base=5000`` shows it at that stop. Give it the name of
+        the variable; by default it is that of ``draw`` without ``draw_``.
+    label : str, optional
+        What a screen reader calls the group of its controls; by default its name in words.
     figsize : (2,) tuple of float, optional
         Width and height in inches.
     panels : (2,) tuple of int
-        Rows and columns of axes.
+        Rows and columns of axes; on a phone panels side by side stand below each other.
+    drag : dict of str to str or tuple, optional
+        Controls that follow a pointer dragged over the picture: ``{"base": "x"}`` moves ``base`` to the stop nearest
+        to the pointer's x in the first panel, ``{"base": ("y", 1)}`` to its y in the second one.
     **controls : Control
-        One to three of `Linear`, `Logarithmic`, `Choice`, `Text`, named as the arguments of ``draw``.
+        One to three of `Linear`, `Logarithmic`, `Powers`, `Choice`, `Text`, named as the arguments of ``draw``.
 
     Raises
     ------
     TypeError
         If ``draw`` is not callable, a control is something else, or ``draw`` does not return numbers by name.
     ValueError
-        If there are no controls or more than three, or too many combinations of stops.
+        If there are no controls or more than three, too many combinations of stops, or ``alt``, ``name`` or ``drag``
+        break the rules above. With ``KEXUE_STRICT=1`` every stop is drawn at display, and what depends on anything
+        but its stop is refused.
 
     Examples
     --------
@@ -61,14 +71,14 @@ class Explorer:
     3 │ 9
     """
 
-    def __init__(self, draw, *, alt, figsize=None, panels=(1, 1), **controls):
+    def __init__(self, draw, *, alt, name=None, label=None, figsize=None, panels=(1, 1), drag=None, **controls):
         if not callable(draw):
             raise TypeError(f"draw must be a function, got {draw!r}")
         if not 1 <= len(controls) <= 3:
             raise ValueError(f"controls must be one to three, got {len(controls)}")
         for name, control in controls.items():
             if not isinstance(control, Control):
-                raise TypeError(f"{name} must be Linear, Logarithmic, Choice or Text, got {control!r}")
+                raise TypeError(f"{name} must be Linear, Logarithmic, Powers, Choice or Text, got {control!r}")
         if not (isinstance(alt, str) and alt.strip()):
             raise ValueError(f"alt must say what is seen, got {alt!r}")
         combinations = math.prod(len(control.stops) for control in controls.values())
@@ -77,6 +87,9 @@ class Explorer:
         self.draw = draw
         self.alt = alt
         self.controls = controls
+        self.name = draw.__name__.removeprefix("draw_") if name is None else name
+        self.label = label or self.name.replace("_", " ")
+        self.drag = dict(drag or {})
         self._figsize, self._panels = figsize, panels
         self._figure = None
         self._names = None
@@ -261,7 +274,7 @@ def _live(control):
     import ipywidgets
 
     layout, style = ipywidgets.Layout(width="90%", max_width="40em"), {"description_width": "initial"}
-    if control.free_text:
+    if control.kind == "text":
         return ipywidgets.Combobox(
             description=control.label, options=control.names, value=control.default, layout=layout, style=style
         )
