@@ -31,7 +31,7 @@ def run_chapter(slug):
         patch.setattr(cls, "__init__", init)
 
     recorded(Derivation, made.derivations.append)
-    recorded(Explorer, lambda explorer: made.explorers.update({explorer._key(): explorer}))
+    recorded(Explorer, lambda explorer: made.explorers.update({explorer.name: explorer}))
     patch.chdir(chapters.ROOT / "chapters")
     namespace = {"__name__": "__main__", "display": lambda *objects: None}
     try:
