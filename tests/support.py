@@ -56,7 +56,7 @@ def run(slug, sources, patch):
         patch.setattr(cls, "__init__", init)
 
     recorded(Derivation, made.derivations.append)
-    recorded(Explorer, lambda explorer: made.explorers.update({explorer._key(): explorer}))
+    recorded(Explorer, lambda explorer: made.explorers.update({explorer.name: explorer}))
     patch.setattr(checks, "display", made.checks.append)
     patch.chdir(chapters.ROOT / "chapters")
     namespace = {"__name__": "__main__", "display": lambda *objects: None}

@@ -7,7 +7,7 @@ from kexue_core.notebook.agreement import agreement
 from kexue_core.notebook.bounds import Jensen, Tangent
 from kexue_core.notebook.checks import check, estimate
 from kexue_core.notebook.claims import erratum, reproduce
-from kexue_core.notebook.controls import Choice, Linear, Logarithmic, Text
+from kexue_core.notebook.controls import Choice, Linear, Logarithmic, Powers, Text
 from kexue_core.notebook.derivation import Derivation, StepError
 from kexue_core.notebook.explorer import Explorer
 from kexue_core.notebook.figures import set_style
@@ -24,6 +24,7 @@ __all__ = [
     "Logarithmic",
     "Moments",
     "Normal",
+    "Powers",
     "Rademacher",
     "StepError",
     "Tangent",
