@@ -213,7 +213,23 @@ def test_the_search_of_the_book_finds_a_chapter(page, site):
     assert slug in page.locator("#search-results").inner_html()
 
 
-@pytest.mark.parametrize("query", ["sparse softmax", "base of rope", "实", "softmax", "Heun’s METHOD", "zzzz", ""])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "sparse softmax",
+        "base of rope",
+        "实",
+        "数",
+        "softmax",
+        "Heun’s METHOD",
+        "Pade",
+        "Padé",
+        "Rényi",
+        "Straße",
+        "zzzz",
+        "",
+    ],
+)
 def test_the_search_page_ranks_as_the_library_does(page, site, query):
     page.goto((site / "chapters/search.html").as_uri())
     page.locator("#kx-query").fill(query)

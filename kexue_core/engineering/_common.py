@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 # Han with its extensions, iteration mark and zero; kana; Hangul syllables. \w would also take accents and underscores.
 CJK = (
@@ -41,9 +41,13 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFC", plain)
 
 
-def located(text: str) -> tuple[str, list[int], list[int]]:
+def located(text: str) -> tuple[str, Sequence[int], Sequence[int]]:
     """Return the folded text and for each of its characters where in ``text`` it comes from, start and end."""
-    folded, starts, ends = [], [], []
+    if text.isascii():
+        return text.lower(), range(len(text)), range(1, len(text) + 1)
+    folded: list[str] = []
+    starts: list[int] = []
+    ends: list[int] = []
     for start, end in _clusters(text):
         piece = fold(text[start:end])
         folded.append(piece)
