@@ -60,7 +60,7 @@ def clean_files(app, exception):
     """Drop pages that are no longer in the book, and the theme's font preloads, which a browser refuses from disk."""
     if exception is not None or app.builder.format != "html":
         return
-    own = {*app.env.found_docs, "index", "genindex", "search"}
+    own = {*app.env.found_docs, "index", "genindex"}
     for page in Path(app.outdir).rglob("*.html"):
         name = page.relative_to(app.outdir).with_suffix("").as_posix()
         if name not in own and not name.startswith("_"):
