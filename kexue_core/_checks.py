@@ -9,6 +9,8 @@ is computed for each of its members may not. An array without axes counts as a n
 Each check returns the checked value; an array may be the caller's own, so that nothing is ever written into it.
 """
 
+from __future__ import annotations
+
 import numbers
 from collections.abc import Collection
 from typing import Any
@@ -80,10 +82,12 @@ def number(
     value = _scalar(value)
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a real number, got {_short(value)}")
-    x = float(array(name, value, finite=None))
+    x = float(value) if isinstance(value, float) else float(_convert(name, value, "real"))
     if x != x or (finite and abs(x) == np.inf):
         raise ValueError(f"{name} must be {'finite' if finite else 'a number'}, got {x}")
-    return float(array(name, x, low=low, high=high, open=open, finite=None))
+    if _outside(x, low, high, open):
+        raise ValueError(f"{name} must {_interval(low, high, open)}, got {x}")
+    return x
 
 
 def integer(name: str, value: Any, *, low: int | None = None, high: int | None = None) -> int:
@@ -201,6 +205,8 @@ def _convert(name, value, kind):
             raise ValueError(f"{name} must hold integers that {np.dtype(dtype)} represents, got {lost[0]}")
     if kind != "complex" or array.dtype.kind != "c":
         dtype = np.int64 if kind == "integer" else float
+    if array.dtype == dtype:
+        return array
     with np.errstate(over="ignore"):  # a longdouble beyond float64 becomes infinite, which is refused as such
         return array.astype(dtype, copy=False)
 
@@ -220,12 +226,9 @@ def _scalar(value):
 
 
 def _outside(array, low, high, open):
-    wrong = np.zeros(array.shape, dtype=bool)
-    if low is not None:
-        wrong |= array <= low if open in ("low", "both") else array < low
-    if high is not None:
-        wrong |= array >= high if open in ("high", "both") else array > high
-    return wrong
+    below = low is not None and (array <= low if open in ("low", "both") else array < low)
+    above = high is not None and (array >= high if open in ("high", "both") else array > high)
+    return below | above
 
 
 def _interval(low, high, open):

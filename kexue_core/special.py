@@ -1,5 +1,7 @@
 """Special functions that the chapters need and numpy does not have."""
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 

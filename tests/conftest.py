@@ -1,11 +1,9 @@
-"""Fixtures: the built site and a browser."""
+"""Fixtures: the built site and a browser. Nothing heavy is imported here: the library's tests need numpy and pytest."""
 
 import os
 import shutil
 
 import pytest
-from playwright.sync_api import Error, sync_playwright
-from support import SITE
 
 MISSING = "no browser; Debian: apt-get install chromium; elsewhere: .venv/bin/playwright install chromium"
 FLAGS = [
@@ -22,6 +20,8 @@ FLAGS = [
 @pytest.fixture(scope="session")
 def site():
     """Return the folder of the built book."""
+    from support import SITE
+
     if not (SITE / "index.html").exists():
         pytest.fail("the book is not built: run make book first")
     return SITE
@@ -30,6 +30,8 @@ def site():
 @pytest.fixture(scope="session")
 def browser():
     """Yield headless Chromium: the system's, or the one that playwright has installed."""
+    from playwright.sync_api import Error, sync_playwright
+
     system = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     with sync_playwright() as playwright:
         try:

@@ -1,5 +1,7 @@
 """What the maps to the simplex share: the axis, the shift by the maximum, the order parameter."""
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -12,10 +14,17 @@ def axis_last(x: Array, axis: int) -> Array:
     """Return ``x`` with ``axis``, which must not be empty, moved to the end."""
     if x.ndim == 0:
         raise ValueError("x must have at least 1 axis, got shape ()")
-    x = np.moveaxis(x, _checks.integer("axis", axis, low=-x.ndim, high=x.ndim - 1), -1)
+    axis = _checks.integer("axis", axis, low=-x.ndim, high=x.ndim - 1)
+    if axis not in (-1, x.ndim - 1):
+        x = np.moveaxis(x, axis, -1)
     if x.shape[-1] == 0:
         raise ValueError(f"x must not be empty along the axis {axis}, got length 0")
     return x
+
+
+def axis_back(p: Array, axis: int) -> Array:
+    """Return ``p`` with its last axis moved to ``axis``, from where `axis_last` took it."""
+    return p if axis in (-1, p.ndim - 1) else np.moveaxis(p, -1, axis)
 
 
 def finite_top(x: Array, top: Array) -> Array:

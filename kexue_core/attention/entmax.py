@@ -5,11 +5,13 @@ One identity carries it: with ``beta = alpha - 1``, softmax is ``exp(x - lambda)
 `kexue_core.attention.simplex`.
 """
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kexue_core import _checks
-from kexue_core.attention._common import log_sum_exp, shifted_logits
+from kexue_core.attention._common import axis_back, log_sum_exp, shifted_logits
 
 __all__ = ["sparsemax", "entmax", "entmax_jacobian", "entmax_loss", "support_size"]
 
@@ -78,7 +80,7 @@ def entmax(x: ArrayLike, alpha: float = 1.5, *, axis: int = -1, tau: float = 1.0
     """
     alpha = _checks.number("alpha", alpha, low=1)
     u, _, _ = shifted_logits(x, axis, tau)
-    return np.moveaxis(_entmax_last(u, alpha), -1, axis)
+    return axis_back(_entmax_last(u, alpha), axis)
 
 
 def entmax_jacobian(x: ArrayLike, alpha: float = 1.5, *, axis: int = -1, tau: float = 1.0) -> NDArray[np.float64]:

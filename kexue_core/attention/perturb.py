@@ -4,6 +4,8 @@ Gumbel noise gives softmax, exponential noise the permute-and-flip mechanism of 
 without closed form. No sample is drawn: each probability is a one-dimensional integral. Signature as in `simplex`.
 """
 
+from __future__ import annotations
+
 import functools
 import math
 
@@ -11,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kexue_core import _checks
-from kexue_core.attention._common import shifted_logits
+from kexue_core.attention._common import axis_back, shifted_logits
 from kexue_core.special import log_normal_cdf, log_normal_density
 
 __all__ = ["perturb_max", "permute_and_flip"]
@@ -71,13 +73,14 @@ def perturb_max(
     p = np.zeros_like(u)
     points, weights = rule(_checks.integer("nodes", nodes, low=1), u.shape[-1])
     block = max(1, 2**14 // max(1, u.size))  # so many nodes at once
+    place = (..., *u.ndim * [None])
     for i in range(0, len(points), block):
-        s = points[i : i + block, *u.ndim * [None]] - u
+        s = points[i : i + block][place] - u
         below = log_cdf(s)
         # in logarithms: the product over all n, divided by the own factor, would be 0 / 0 far to the left
         terms = np.exp(log_density(s) + below.sum(axis=-1, keepdims=True) - below)
-        p += np.tensordot(weights[i : i + block], terms, axes=1)
-    return np.moveaxis(p / p.sum(axis=-1, keepdims=True), -1, axis)
+        p += (weights[i : i + block][place] * terms).sum(axis=0)
+    return axis_back(p / p.sum(axis=-1, keepdims=True), axis)
 
 
 def permute_and_flip(x: ArrayLike, *, axis: int = -1, tau: float = 1.0) -> NDArray[np.float64]:
@@ -118,7 +121,7 @@ def permute_and_flip(x: ArrayLike, *, axis: int = -1, tau: float = 1.0) -> NDArr
     for v, weight in zip(*_unit_legendre(min((n + 1) // 2, 128 + 3 * math.isqrt(n)))):
         reject = 1 - a * v
         p += weight * a * (reject.prod(axis=-1, keepdims=True) / reject)
-    return np.moveaxis(p / p.sum(axis=-1, keepdims=True), -1, axis)
+    return axis_back(p / p.sum(axis=-1, keepdims=True), axis)
 
 
 def _log_gumbel_cdf(s):

@@ -5,11 +5,21 @@ chapter can loop over them. ``-inf`` is a legal logit (its probability is 0) exc
 that one are unchanged by a constant added to ``x``.
 """
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kexue_core import _checks
-from kexue_core.attention._common import axis_last, finite_top, log_sum_exp, positive, select_top_k, shifted_logits
+from kexue_core.attention._common import (
+    axis_back,
+    axis_last,
+    finite_top,
+    log_sum_exp,
+    positive,
+    select_top_k,
+    shifted_logits,
+)
 
 __all__ = ["softmax", "logsumexp", "taylor_softmax", "sparse_softmax"]
 
@@ -48,7 +58,7 @@ def softmax(x: ArrayLike, *, axis: int = -1, tau: float = 1.0) -> NDArray[np.flo
     u, _, _ = shifted_logits(x, axis, tau)
     p = np.exp(u, out=u)
     p /= p.sum(axis=-1, keepdims=True)
-    return np.moveaxis(p, -1, axis)
+    return axis_back(p, axis)
 
 
 def logsumexp(x: ArrayLike, *, axis: int = -1, tau: float = 1.0) -> NDArray[np.float64]:
@@ -127,7 +137,7 @@ def taylor_softmax(x: ArrayLike, order: int = 2, *, axis: int = -1, tau: float =
     f = np.zeros_like(x)
     for s, weight in zip(*np.polynomial.laguerre.laggauss(order // 2 + 1)):
         f += weight * (x / scale + s * (tau / scale)) ** order
-    return np.moveaxis(f / f.sum(axis=-1, keepdims=True), -1, axis)
+    return axis_back(f / f.sum(axis=-1, keepdims=True), axis)
 
 
 def sparse_softmax(x: ArrayLike, k: int, *, axis: int = -1, tau: float = 1.0) -> NDArray[np.float64]:
@@ -167,4 +177,4 @@ def sparse_softmax(x: ArrayLike, k: int, *, axis: int = -1, tau: float = 1.0) ->
         q = np.exp((kept - top) / tau)
     p = np.zeros(last.shape)
     p[mask] = (q / q.sum(axis=-1, keepdims=True)).ravel()
-    return np.moveaxis(p, -1, axis)
+    return axis_back(p, axis)

@@ -1,5 +1,7 @@
 """The choice of the k largest."""
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 

@@ -1,5 +1,7 @@
 """What the samplers share: the door for times, and the door for what a denoiser returns."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 

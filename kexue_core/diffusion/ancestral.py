@@ -5,6 +5,8 @@ Notation and schedules of `schedules`. Where a network would be trained, `ancest
 ``bar_beta_t / bar_alpha_t``.
 """
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 

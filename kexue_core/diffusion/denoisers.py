@@ -10,6 +10,8 @@ hand the result to any function of `samplers`. A process ``x_t = a x_0 + b z`` (
 served by the same functions: ``E[x_0 | x_t = x] = D(x / a, b / a)``.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np
@@ -255,8 +257,9 @@ def _centred(x, t, data):
     x, t = _points_and_times(x, t)
     if x.shape[-1] != data.shape[1]:
         raise ValueError(f"x must have {data.shape[1]} entries on its last axis like the data, got shape {x.shape}")
-    centre = data.mean(axis=0)
-    return x - centre, t, centre, data - centre
+    with np.errstate(over="ignore", invalid="ignore"):
+        centre = data.mean(axis=0)
+        return x - centre, t, centre, data - centre
 
 
 def _products(x, means):

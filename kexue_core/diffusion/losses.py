@@ -3,6 +3,8 @@
 Notation and steps as in `schedules`.
 """
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 

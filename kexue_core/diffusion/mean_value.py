@@ -5,6 +5,8 @@ are the time itself where it has a formula (`gaussian_mean_time`), the best time
 and the measurement that tells how nearly trajectories are plane curves (`trajectory_pca`).
 """
 
+from __future__ import annotations
+
 from itertools import pairwise
 from typing import NamedTuple
 

@@ -8,6 +8,8 @@ All samplers of this shelf, `ancestral` included, are called alike: ``x = sample
 callback=None)``. They return the sample; ``callback(t, x)`` sees a copy of every state, and `trajectory` collects them.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -26,7 +28,10 @@ def _euler(v, x, t, u, d, r):
 
 
 def _heun(v, x, t, u, d, r):
-    return (d + v(x + (u - t) * d, u)) / 2
+    mean = v(_ahead(x, u - t, d), u)
+    mean += d
+    mean /= 2
+    return mean
 
 
 def _midpoint_arithmetic(v, x, t, u, d, r):
@@ -42,7 +47,14 @@ def _amed(v, x, t, u, d, r):
 
 
 def _at_time(s, v, x, t, d):
-    return v(x + (s - t) * d, s)
+    return v(_ahead(x, s - t, d), s)
+
+
+def _ahead(x, h, d):
+    """Return ``x + h d`` in one new array."""
+    y = h * d
+    y += x
+    return y
 
 
 class Method(NamedTuple):
@@ -182,8 +194,10 @@ def solve_diffusion_ode(
         _report(callback, t, x)
         d = x / np.hypot(1, t) if analytic_first and i == 0 else v(x, t)
         with np.errstate(over="ignore", invalid="ignore"):
-            mean = d if u == 0 else direction(v, x, t, u, d, r[i]) * scale[i]
-            x = x + (u - t) * mean
+            step = d if u == 0 else direction(v, x, t, u, d, r[i])  # ours alone: it becomes the next state
+            step *= u - t if u == 0 else (u - t) * scale[i]
+            step += x
+            x = step
     x = _checks.result(x, "denoise")
     _report(callback, times[-1], x)
     return x
@@ -317,7 +331,7 @@ def _step_options(method, r, scale, n_steps):
         for name, value in (("r", r), ("scale", scale)):
             if value is not None:
                 raise ValueError(f"{name} must be None unless method is 'amed', got {value!r} for {method!r}")
-        return [None] * n_steps, np.ones(n_steps)
+        return [None] * n_steps, [1.0] * n_steps
     if r is None:
         raise ValueError("r must be given for method 'amed', got None")
     scale = 1.0 if scale is None else scale

@@ -7,6 +7,8 @@ paper (arXiv:2006.11239) writes ``sqrt(alpha_t)``, ``sqrt(beta_t)`` and ``sqrt(b
 an array belongs to step ``t``. The way back is `ancestral`.
 """
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

@@ -1,5 +1,7 @@
 """What tokenizing, index and search share: how a text is folded, what counts as CJK, where a folded character stood."""
 
+from __future__ import annotations
+
 import re
 import unicodedata
 from collections.abc import Iterator

@@ -4,6 +4,8 @@ The score of a document is ``sum_t idf(t) s(tf, |d| / average)`` over the terms 
 applies it to an index.
 """
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 

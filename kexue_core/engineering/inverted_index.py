@@ -4,6 +4,8 @@ Documents are known by their position. Each of their fields (a title, a body) ha
 `kexue_core.engineering.search` ranks with it.
 """
 
+from __future__ import annotations
+
 import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Mapping

@@ -5,6 +5,8 @@ weight. The score of a document is ``sum_w max_t c_wt sum_f g_f impact(t, d, f)`
 fields ``f``.
 """
 
+from __future__ import annotations
+
 import bisect
 from collections.abc import Mapping, Sequence
 

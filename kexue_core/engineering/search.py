@@ -5,6 +5,8 @@ term adds to each document is computed at the first query with some dials and ke
 then adds up the posting lists of its terms.
 """
 
+from __future__ import annotations
+
 import weakref
 from collections import Counter
 

@@ -1,5 +1,7 @@
 """The terms of a text that mixes Latin words and Chinese, which has no spaces: what a search index counts."""
 
+from __future__ import annotations
+
 from itertools import pairwise
 
 from kexue_core import _checks

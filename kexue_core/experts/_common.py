@@ -1,5 +1,7 @@
 """What routing and balance share: the load that is wanted."""
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 

@@ -5,6 +5,8 @@ smooth stand-in; both sum to 1. Balance is ``F = Q``, ``Q`` the target; judge it
 not by the value of `auxiliary_loss`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -14,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from kexue_core import _checks
 from kexue_core.attention import softmax, top_k_mask
 from kexue_core.experts._common import target_load
-from kexue_core.experts.routing import expert_load, route
+from kexue_core.experts.routing import expert_load
 
 __all__ = ["auxiliary_loss", "balance_gradient", "Training", "train_router", "bias_update", "balance_by_bias"]
 
@@ -301,8 +303,8 @@ def balance_by_bias(
     history = []
     for scores in batches:
         scores, _ = _checks.top_k("batches", scores, k, ndim=2, core=2)
-        bias = np.zeros(scores.shape[-1]) if bias is None else bias
-        history.append(expert_load(route(scores, k, bias=bias)[0]))
+        bias = np.zeros(scores.shape[-1]) if bias is None else _checks.array("bias", bias, shape=scores.shape[-1:])
+        history.append(expert_load(top_k_mask(scores + bias, k)))
         bias = bias_update(bias, history[-1], target=target, rate=rate, rule=rule)
     if not history:
         raise ValueError("batches must hold at least one batch, got none")

@@ -4,6 +4,8 @@ Scores are ``(..., T, n)``: ``T`` tokens, ``n`` experts. ``F_i`` is the load, th
 on expert ``i``, and ``Q`` the load that we want. How to get there is `balance`. A score of ``-inf`` masks an expert.
 """
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 

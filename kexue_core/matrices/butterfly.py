@@ -1,5 +1,7 @@
 """Butterfly matrices: log2(n) sparse factors of 2 x 2 blocks of diagonals, as in the fast Fourier transform."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

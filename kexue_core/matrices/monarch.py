@@ -5,6 +5,8 @@ For a divisor b of n write a row as (i, j), i < n/b, j < b, and a column as (k, 
 small rank-one problems. The block size is ``block`` = b throughout.
 """
 
+from __future__ import annotations
+
 import math
 from typing import Any, NamedTuple
 
@@ -238,12 +240,12 @@ def monarch_project(a: ArrayLike, block: int | None = None) -> Monarch:
     else:
         n, b = _size_and_block(n, block)
     slices = np.moveaxis(a.reshape(*a.shape[:-2], n // b, b, n // b, b), -4, -2)
-    u, s, vh = np.linalg.svd(slices, full_matrices=False)
-    root = np.sqrt(s[..., :1])
-    L = np.moveaxis(u[..., 0] * root, -1, -2)
-    R = np.swapaxes(vh[..., 0, :] * root, -3, -2)
-    with np.errstate(over="ignore"):
-        return Monarch(L, R, _checks.result((s[..., 1:] ** 2).sum(axis=(-3, -2, -1)), "a"))
+    with np.errstate(over="ignore", invalid="ignore"):
+        u, s, vh = np.linalg.svd(slices, full_matrices=False)
+        error = _checks.result((s[..., 1:] ** 2).sum(axis=(-3, -2, -1)), "a")
+        root = np.sqrt(s[..., :1])
+        L = _checks.result(np.moveaxis(u[..., 0] * root, -1, -2), "a")
+    return Monarch(L, np.swapaxes(vh[..., 0, :] * root, -3, -2), error)
 
 
 def monarch_cost(n: int, block: int) -> int:

@@ -1,5 +1,7 @@
 """What the bases and the frequencies share: exponents, sums of cosines over a range of distances."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np

@@ -5,6 +5,8 @@ bases are a union of intervals, so bisection over b fails. The searches here wal
 bound of the curvature of f proves that no sign changes.
 """
 
+from __future__ import annotations
+
 import math
 from typing import NamedTuple
 

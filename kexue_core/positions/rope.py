@@ -4,6 +4,8 @@ The coherence of the frequencies theta at distance m is ``f(m) = sum_i cos(m the
 variance, that a similar token keeps over a random one.
 """
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 

@@ -1,5 +1,7 @@
 """What the Legendre memories share: polynomials by recurrence, their norms, the doors for states and signals."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 
 import numpy as np

@@ -5,6 +5,8 @@ a Fourier or Legendre basis on a sliding window, or a Legendre basis on the whol
 whose recursions are in `legs`).
 """
 
+from __future__ import annotations
+
 import math
 from typing import Any
 

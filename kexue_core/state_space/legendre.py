@@ -4,6 +4,8 @@ The history is stretched to s in [-1, 1], where ``g_i(s) = sqrt((2i+1)/2) p_i(s)
 ``c_i = int u g_i ds``.
 """
 
+from __future__ import annotations
+
 import math
 
 import numpy as np

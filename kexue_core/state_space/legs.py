@@ -4,6 +4,8 @@ One more sample changes the interval of the past, so the old polynomial is squee
 is exact for an input that is constant over each step. The state is that of `legendre`, orthonormal scaling.
 """
 
+from __future__ import annotations
+
 import functools
 import math
 
@@ -140,12 +142,10 @@ def legs_scan(u: ArrayLike, n: int, method: str = "exact") -> NDArray[np.float64
     """
     u, n = signal(u), size(n)
     _checks.choice("method", method, ("exact", *_STEPS))
-    x = np.zeros((*u.shape[:-1], n))
-    x[..., 0] = math.sqrt(2) * u[..., 0]
-    states = np.empty((*u.shape, n))
-    states[..., 0, :] = x
+    states = np.zeros((*u.shape, n))
     steps = _exact_steps if method == "exact" else _implicit_steps
     with np.errstate(over="ignore", invalid="ignore"):  # an overflow is reported below
+        states[..., 0, 0] = math.sqrt(2) * u[..., 0]
         steps(states, u, method)
     if not np.isfinite(states).all():
         raise ValueError(f"u and n must keep the state of method {method!r} finite, got an overflow for n = {n}")

@@ -3,14 +3,17 @@ from functools import partial
 
 import numpy as np
 import pytest
-import scipy.integrate
-import scipy.special
-import scipy.stats
+from oracles import Oracle, oracles
 
 from kexue_core.attention.perturb import permute_and_flip, perturb_max
 from kexue_core.special import normal_cdf, normal_quantile
 
-NOISES = {"gumbel": scipy.stats.gumbel_r, "normal": scipy.stats.norm, "exponential": scipy.stats.expon}
+(scipy,) = oracles("scipy")
+
+NOISES = {
+    name: Oracle(f"scipy.stats.{law}")
+    for name, law in [("gumbel", "gumbel_r"), ("normal", "norm"), ("exponential", "expon")]
+}
 MAPS = {**{name: partial(perturb_max, noise=name) for name in NOISES}, "permute_and_flip": permute_and_flip}
 every_map = pytest.mark.parametrize("f", MAPS.values(), ids=MAPS.keys())
 

@@ -2,7 +2,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+from oracles import oracles
 
 from kexue_core.diffusion.ancestral import (
     ancestral_sample,
@@ -12,6 +12,8 @@ from kexue_core.diffusion.ancestral import (
 )
 from kexue_core.diffusion.denoisers import denoise_gaussian, denoise_mixture, denoise_points
 from kexue_core.diffusion.schedules import ddpm_schedule, respace
+
+(norm,) = oracles("scipy.stats.norm")
 
 ARTICLE = ddpm_schedule(1000)
 SHORT = respace(ARTICLE, 20)

@@ -1,9 +1,11 @@
-import mpmath
 import numpy as np
 import pytest
+from oracles import oracles
 
 from kexue_core.diffusion.losses import diffuse, gradient_variances, loss_weights, terminal_kl_bits
 from kexue_core.diffusion.schedules import ddpm_schedule, respace
+
+(mpmath,) = oracles("mpmath")
 
 ARTICLE = ddpm_schedule(1000)
 

@@ -1,14 +1,15 @@
 from functools import partial
 
-import mpmath
 import numpy as np
 import pytest
-import sympy as sp
+from oracles import oracles
 
 from kexue_core.diffusion.denoisers import denoise_gaussian, denoise_points, disk_images
 from kexue_core.diffusion.mean_value import fit_mean_direction, gaussian_mean_time, trajectory_pca
 from kexue_core.diffusion.samplers import solve_diffusion_ode, solve_reference, steps_at_nfe, trajectory
 from kexue_core.diffusion.schedules import edm_time_steps
+
+mpmath, sp = oracles("mpmath", "sympy")
 
 reference = partial(trajectory, solve_reference)
 

@@ -3,7 +3,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from scipy.integrate import solve_ivp
+from oracles import oracles
 
 from kexue_core.diffusion.ancestral import ancestral_sample
 from kexue_core.diffusion.denoisers import (
@@ -15,6 +15,8 @@ from kexue_core.diffusion.denoisers import (
 )
 from kexue_core.diffusion.samplers import METHODS, solve_diffusion_ode, solve_reference, steps_at_nfe, trajectory
 from kexue_core.diffusion.schedules import ddpm_schedule, edm_time_steps
+
+(solve_ivp,) = oracles("scipy.integrate.solve_ivp")
 
 MIXTURE = partial(denoise_mixture, means=[[-1.0, 0.0], [1.0, 0.5]], stds=[0.3, 0.5], weights=[0.3, 0.7])
 START = np.array([[2.1, 0.9], [-1.0, 0.5]])

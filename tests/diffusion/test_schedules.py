@@ -1,8 +1,10 @@
-import mpmath
 import numpy as np
 import pytest
+from oracles import oracles
 
 from kexue_core.diffusion.schedules import Schedule, ddpm_schedule, edm_time_steps, respace, schedule_from_betas
+
+(mpmath,) = oracles("mpmath")
 
 KINDS = ["article", "linear", "cosine"]
 ARTICLE = ddpm_schedule(1000)

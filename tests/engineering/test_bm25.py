@@ -2,9 +2,11 @@ import itertools
 
 import numpy as np
 import pytest
-import sympy
+from oracles import oracles
 
 from kexue_core.engineering.bm25 import inverse_document_frequency, quantize_length, saturation
+
+(sympy,) = oracles("sympy")
 
 TF, LENGTH = np.arange(1, 60), np.array([0.2, 1.0, 3.5])[:, None]
 

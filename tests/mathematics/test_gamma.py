@@ -1,9 +1,8 @@
 import math
 
-import mpmath
 import numpy as np
 import pytest
-from scipy import special
+from oracles import oracles
 
 from kexue_core.mathematics.gamma import (
     gamma,
@@ -13,6 +12,8 @@ from kexue_core.mathematics.gamma import (
     gamma_residues,
     log_gamma,
 )
+
+mpmath, special = oracles("mpmath", "scipy.special")
 
 
 def _random(n, low, high, height):

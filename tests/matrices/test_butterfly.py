@@ -2,11 +2,13 @@ import inspect
 
 import numpy as np
 import pytest
-from scipy.linalg import hadamard
+from oracles import oracles
 
 from kexue_core.matrices import butterfly
 from kexue_core.matrices.butterfly import butterfly_dense, butterfly_dim
 from kexue_core.matrices.monarch import block_permutation, monarch_dim, monarch_project
+
+(hadamard,) = oracles("scipy.linalg.hadamard")
 
 
 def random_butterfly(levels, seed=0):

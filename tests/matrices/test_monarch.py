@@ -2,9 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
-import sympy
-from scipy.fft import dct
-from scipy.linalg import block_diag, hadamard, toeplitz
+from oracles import oracles
 
 from kexue_core.matrices.monarch import (
     block_permutation,
@@ -15,6 +13,10 @@ from kexue_core.matrices.monarch import (
     monarch_matvec,
     monarch_project,
     monarch_solve,
+)
+
+sympy, dct, block_diag, hadamard, toeplitz = oracles(
+    "sympy", "scipy.fft.dct", "scipy.linalg.block_diag", "scipy.linalg.hadamard", "scipy.linalg.toeplitz"
 )
 
 SIZES = [(1, 1), (4, 2), (6, 2), (6, 3), (12, 1), (12, 12), (16, 4), (24, 6)]

@@ -1,14 +1,14 @@
 import math
 
-import mpmath
 import numpy as np
 import pytest
-from scipy.linalg import expm
-from scipy.optimize import brentq
+from oracles import oracles
 
 from kexue_core.positions.base import admissible_bases, min_base, safe_base, worst_case_base
 from kexue_core.positions.rope import max_context, rope_coherence, rope_coherence_range, rope_frequencies, rotate
 from kexue_core.special import cosine_integral
+
+mpmath, expm, brentq = oracles("mpmath", "scipy.linalg.expm", "scipy.optimize.brentq")
 
 # length, smallest admissible base to 12 digits, distance that binds it
 TABLE = [

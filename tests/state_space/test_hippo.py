@@ -2,17 +2,17 @@ import functools
 import inspect
 import math
 
-import mpmath
 import numpy as np
 import pytest
-import sympy
-from scipy.interpolate import pade
-from scipy.linalg import expm
-from scipy.signal import cont2discrete
+from oracles import oracles
 
 from kexue_core.state_space import hippo as state_space
 from kexue_core.state_space.hippo import discretize, hippo_matrix, legt_delay_response, state_scan, transfer_function
 from kexue_core.state_space.legendre import legendre_table, project_piecewise_constant
+
+mpmath, sympy, pade, expm, cont2discrete = oracles(
+    "mpmath", "sympy", "scipy.interpolate.pade", "scipy.linalg.expm", "scipy.signal.cont2discrete"
+)
 
 s = sympy.symbols("s")
 SCALINGS = ("orthonormal", "paper", "lmu")

@@ -3,15 +3,16 @@ import inspect
 import math
 from itertools import pairwise
 
-import mpmath
 import numpy as np
 import pytest
-import sympy
-from scipy.optimize import brentq
-from scipy.special import eval_legendre, spherical_jn
+from oracles import oracles
 
 from kexue_core.state_space import legendre
 from kexue_core.state_space.legendre import legendre_table, legs_resolution, project_piecewise_constant, reconstruct
+
+mpmath, sympy, brentq, eval_legendre, spherical_jn = oracles(
+    "mpmath", "sympy", "scipy.optimize.brentq", "scipy.special.eval_legendre", "scipy.special.spherical_jn"
+)
 
 
 @functools.cache

@@ -3,13 +3,14 @@ import math
 
 import numpy as np
 import pytest
-import sympy
-from scipy.linalg import expm
+from oracles import oracles
 
 from kexue_core.state_space import legs
 from kexue_core.state_space.hippo import hippo_matrix
 from kexue_core.state_space.legendre import project_piecewise_constant, reconstruct
 from kexue_core.state_space.legs import legs_scan, legs_step, legs_transition
+
+sympy, expm = oracles("sympy", "scipy.linalg.expm")
 
 METHODS = ("exact", "log-bilinear", "reference", "bilinear", "forward", "backward")
 
