@@ -110,7 +110,7 @@ def test_words_are_read_as_the_library_reads_them(engine):
 def test_the_ranking_is_that_of_the_library_for_every_query_of_the_table(engine):
     ranked = engine("(queries) => queries.map((q) => KexueEngine.rank(search, KexueEngine.expand(search, q)))", QUERIES)
     for query, hits in zip(QUERIES, ranked, strict=True):
-        expected = rank(book(), expand(book(), query), None, fields=data()["fields"])
+        expected = rank(book(), expand(book(), query), len(book()), fields=data()["fields"])
         assert [hit[0] for hit in hits] == [number for number, *_ in expected], query
         assert [hit[1] for hit in hits] == pytest.approx([score for _, score, _ in expected]), query
         assert [hit[2] for hit in hits] == [found for *_, found in expected], query
@@ -229,7 +229,7 @@ def test_the_box_leads_to_the_page_of_all_results_whose_address_can_be_shared(pa
 def test_the_number_of_results_is_the_true_one(page, site):
     go(page, site, f"{SEARCH}?q=the")
     status = page.locator("[role=status]")
-    number = len(rank(book(), expand(book(), "the"), None, fields=data()["fields"]))
+    number = len(rank(book(), expand(book(), "the"), len(book()), fields=data()["fields"]))
     page.locator("#kx-page-list a").first.wait_for()
     assert status.text_content() == f"{number} sections; the best 20 are shown."
     page.locator(".kx-search-more").click()
@@ -240,7 +240,7 @@ def test_the_number_of_results_is_the_true_one(page, site):
         page.wait_for_function(f"document.querySelector('[role=status]').textContent.endsWith({told!r})")
         assert (page.locator("#kx-page-list").get_attribute("hidden") is None) == (query == "plancherel")
     box.fill("sparse softmax")
-    hits = rank(book(), expand(book(), "sparse softmax"), None, fields=data()["fields"])
+    hits = rank(book(), expand(book(), "sparse softmax"), len(book()), fields=data()["fields"])
     whole = sum(found == 2 for *_, found in hits)
     page.wait_for_function(
         "(told) => document.querySelector('[role=status]').textContent.startsWith(told)",

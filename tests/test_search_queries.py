@@ -45,7 +45,7 @@ def queries():
             yield query, kind, answers.split()
 
 
-def found(query, k=None):
+def found(query, k=1000):
     """Return the best places for a query, as the page ranks them."""
     return [number for number, *_ in rank(book(), expand(book(), query), k, fields=data()["fields"])]
 

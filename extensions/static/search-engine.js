@@ -28,8 +28,12 @@
 
   function* runs(folded) {
     for (const { 0: run, index } of folded.matchAll(RUN)) {
+      if (run < "\x80") {
+        yield [run, index, index + run.length];
+        continue;
+      }
       const letters = [...run];
-      const size = letters.length === 1 || run < "\x80" ? letters.length : 2;
+      const size = Math.min(letters.length, 2);
       let place = index;
       for (let i = 0; i + size <= letters.length; i++) {
         const term = letters.slice(i, i + size).join("");

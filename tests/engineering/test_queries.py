@@ -116,14 +116,14 @@ def test_every_reading_is_a_term_of_the_index_with_a_weight_up_to_one():
 def test_a_query_that_is_read_in_one_way_is_ranked_as_search_ranks_it():
     words = [{"the": 1.0}, {"map": 1.0}, {"gradient": 1.0}]
     scores = bm25_scores(INDEX, "the map gradient")
-    ranked = rank(INDEX, words, None)
+    ranked = rank(INDEX, words, 9)
     assert {document: score for document, score, _ in ranked} == pytest.approx(dict(search(INDEX, "the map gradient")))
     assert [document for document, *_ in ranked] == sorted(np.flatnonzero(scores), key=lambda d: -scores[d])
 
 
 def test_of_the_readings_of_a_word_the_best_one_counts():
-    both = dict((d, s) for d, s, _ in rank(INDEX, [{"matrix": 0.5, "matrices": 0.25}], None))
-    alone = dict((d, s) for d, s, _ in rank(INDEX, [{"matrix": 0.5}], None))
+    both = dict((d, s) for d, s, _ in rank(INDEX, [{"matrix": 0.5, "matrices": 0.25}], 9))
+    alone = dict((d, s) for d, s, _ in rank(INDEX, [{"matrix": 0.5}], 9))
     assert both == pytest.approx(alone)
     assert both[2] == pytest.approx(0.5 * bm25_scores(INDEX, "matrix")[2])
 
@@ -132,11 +132,11 @@ def test_documents_with_all_words_come_first_and_each_says_how_many_it_holds():
     index = InvertedIndex(
         ["rare", "rare rare rare", "common rare and much else that makes it long", "common", "common"]
     )
-    hits = rank(index, [{"rare": 1.0}, {"common": 1.0}], None)
+    hits = rank(index, [{"rare": 1.0}, {"common": 1.0}], 9)
     assert hits[0][0] == 2
     assert [found for *_, found in hits] == [2, 1, 1, 1, 1]
     assert rank(index, [{"rare": 1.0}, {"common": 1.0}], 2) == hits[:2]
-    assert rank(index, [{"rare": 1.0}, {}], None)[0][0] == 1  # an unknown word leads nowhere, and stands in no way
+    assert rank(index, [{"rare": 1.0}, {}], 9)[0][0] == 1  # an unknown word leads nowhere, and stands in no way
 
 
 def test_fields_count_by_their_weights_and_empty_ones_do_not_punish_where_b_is_zero():
@@ -145,7 +145,7 @@ def test_fields_count_by_their_weights_and_empty_ones_do_not_punish_where_b_is_z
     words = [{"gate": 1.0}]
     for fields in ({"title": (3, 0.75), "text": (1, 0.75)}, {"title": (1, 0), "text": (0.5, 0.3)}):
         expected = sum(w * bm25_scores(index, "gate", b=b, field=name) for name, (w, b) in fields.items())
-        assert {d: s for d, s, _ in rank(index, words, None, fields=fields)} == pytest.approx(
+        assert {d: s for d, s, _ in rank(index, words, 9, fields=fields)} == pytest.approx(
             {d: s for d, s in enumerate(expected) if s}
         )
     assert [d for d, *_ in rank(index, words, fields={"text": (1, 0.75)})] == [1]
