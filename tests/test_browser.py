@@ -8,8 +8,6 @@ from support import run_chapter
 from test_book import PAGES
 
 from extensions import chapters
-from kexue_core.engineering.inverted_index import InvertedIndex
-from kexue_core.engineering.search import search
 from kexue_core.notebook.formats import format_number
 
 pytestmark = pytest.mark.browser
@@ -18,8 +16,8 @@ every_page = pytest.mark.parametrize("page_name", PAGES)
 
 # What the theme causes, and why we leave it: rule -> selectors that may be named.
 THEME = {
-    # the search box and the buttons of the header come from the theme's templates
-    "label-content-name-mismatch": r"search-button|theme-switch|btn-|sidebar",
+    # the buttons of the header come from the theme's templates
+    "label-content-name-mismatch": r"theme-switch|btn-|sidebar",
     # the skip link and the headings of the sidebar stand outside landmarks in the theme
     "region": r"pst-skip-link|skip-link",
 }
@@ -203,58 +201,6 @@ def test_without_javascript_the_default_picture_and_the_table_remain(browser, si
     assert first.locator("svg").first.bounding_box()["height"] > 100
     assert "│" in first.locator("pre").text_content()
     context.close()
-
-
-def test_the_search_of_the_book_finds_a_chapter(page, site):
-    slug = chapters.slugs()[0]
-    open_page(page, site, "search.html")
-    page.goto((site / "search.html").as_uri() + "?q=frequencies")
-    page.locator("#search-results li").first.wait_for()
-    assert slug in page.locator("#search-results").inner_html()
-
-
-@pytest.mark.parametrize(
-    "query",
-    [
-        "sparse softmax",
-        "base of rope",
-        "实",
-        "数",
-        "softmax",
-        "Heun’s METHOD",
-        "Pade",
-        "Padé",
-        "Rényi",
-        "Straße",
-        "zzzz",
-        "",
-    ],
-)
-def test_the_search_page_ranks_as_the_library_does(page, site, query):
-    page.goto((site / "chapters/search.html").as_uri())
-    page.locator("#kx-query").fill(query)
-    shown = page.locator("#kx-hits li a").all_text_contents()
-    data = page.evaluate("KEXUE_SEARCH.sections.map(({title, text}) => ({title, body: text}))")
-    index = InvertedIndex(data)
-    best = search(index, query, 20)
-    scores = [round(score, 2) for _, score in best]
-    if len(set(scores)) == len(scores):  # stored impacts are rounded: equal scores may change places
-        assert shown == [data[number]["title"] for number, _ in best]
-    assert len(shown) == len(best)
-    assert sorted(shown) == sorted(data[number]["title"] for number, _ in best) or len(best) == 20
-    assert page.problems == []
-
-
-def test_the_search_page_leads_to_the_section_and_can_be_linked(page, site):
-    page.goto((site / "chapters/search.html").as_uri() + "?q=sparsemax")
-    link = page.locator("#kx-hits li a").first
-    assert page.locator("#kx-hits mark").count() > 0
-    link.click()
-    page.wait_for_load_state("load")
-    assert "softmax_alternatives.html" in page.url
-    assert page.evaluate(
-        "!location.hash || document.getElementById(decodeURIComponent(location.hash.slice(1))) !== null"
-    )
 
 
 @every_chapter

@@ -136,6 +136,11 @@ EXAMPLES = {
     "snippet": {"index": INDEX, "text": "a road", "query": "road", "width": 8},
     "keywords": {"index": INDEX, "document": 0, "k": 2},
     "related": {"index": INDEX, "document": 0, "k": 2, "n_keywords": 3},
+    "singular": {"word": "roads"},
+    "one_edit_apart": {"first": "road", "second": "raod"},
+    "expand": {"index": INDEX, "query": "roads"},
+    "rank": {"index": INDEX, "words": [{"road": 1.0}], "k": 2},
+    "excerpt": {"index": INDEX, "text": "a road", "words": [{"road": 1.0}], "width": 8},
     "cosine_integral": {"x": A([0.5, 8.0])},
     "normal_cdf": {"s": A([0.5, -1.0])},
     "normal_quantile": {"t": A([0.5, 0.25])},
@@ -162,8 +167,9 @@ def call(name, **changes):
 
 def parts(result):
     """Return the arrays and numbers of a result, whatever it is made of."""
-    if isinstance(result, tuple | list):
-        return [part for element in result for part in parts(element)]
+    if isinstance(result, tuple | list | dict):
+        elements = result.values() if isinstance(result, dict) else result
+        return [part for element in elements for part in parts(element)]
     return [] if result is None or isinstance(result, str) else [result]
 
 

@@ -1,5 +1,7 @@
 """The best excerpt of a text for weighted words: what `snippet` and `excerpt` share."""
 
+from __future__ import annotations
+
 from collections import Counter
 
 from kexue_core.engineering._common import CHARACTER, is_character, located

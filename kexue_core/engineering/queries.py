@@ -5,6 +5,8 @@ weight. The score of a document is ``sum_w max_t c_wt sum_f g_f impact(t, d, f)`
 fields ``f``.
 """
 
+from __future__ import annotations
+
 import bisect
 from collections.abc import Mapping, Sequence
 
@@ -163,7 +165,7 @@ def expand(index: InvertedIndex, query: str, *, complete: bool = True) -> list[R
 def rank(
     index: InvertedIndex,
     words: Sequence[Readings],
-    k: int | None = 10,
+    k: int = 10,
     *,
     fields: Mapping[str, tuple[float, float]] | None = None,
     quantized: bool = False,
@@ -176,8 +178,8 @@ def rank(
         Of N documents.
     words : list of dict from str to float
         Readings as from `expand`.
-    k : int, optional
-        At least 1; None returns all documents with a word.
+    k : int
+        At least 1.
     fields : dict from str to (float, float), optional
         Weight of each field and its dial ``b`` of `saturation`; fields that are not there do not count. A field that is
         empty in most documents wants ``b = 0``, as its average length says nothing. Without it all weigh 1, with 0.75.
@@ -206,6 +208,7 @@ def rank(
     >>> [(document, found) for document, _, found in rank(index, expand(index, "sparse max gradient"))]
     [(0, 3), (2, 1)]
     """
+    k = _checks.integer("k", k, low=1)
     dials = dict.fromkeys(index.fields, (1.0, 0.75)) if fields is None else dict(fields)
     for name, (weight, _) in dials.items():
         _checks.number(f"fields[{_checks.choice('fields', name, index.fields)!r}]", weight, low=0)
@@ -223,7 +226,7 @@ def rank(
     hits = np.flatnonzero(found)
     whole = found[hits] == sum(map(bool, words))
     order = np.lexsort((-np.round(scores[hits] / _CLOSE), ~whole))
-    best = hits[order][: None if k is None else _checks.integer("k", k, low=1)]
+    best = hits[order][:k]
     return list(zip(best.tolist(), scores[best].tolist(), found[best].tolist()))
 
 
