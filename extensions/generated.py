@@ -6,6 +6,7 @@ The data are the outputs of the executed chapters, in the cache that the build f
 import base64
 import datetime
 import io
+import math
 from collections import Counter
 
 from docutils import nodes
@@ -191,7 +192,7 @@ def totals():
         count["steps"] += sum(data["steps"] for data in outputs(slug, DERIVATION))
         explorers = outputs(slug, EXPLORER)
         count["explorers"] += len(explorers)
-        count["stops"] += sum(data["combinations"] for data in explorers)
+        count["stops"] += sum(math.prod(len(c["names"]) for c in data["controls"]) for data in explorers)
         count["statements"] += len(outputs(slug, CHECK))
         count["errata"] += len(outputs(slug, ERRATUM))
         for data in outputs(slug, CLAIM):

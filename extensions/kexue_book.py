@@ -5,7 +5,19 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 
-from extensions import api_pages, book_search, chapters, citations, generated, icons, page, site, slim, typesetting
+from extensions import (
+    api_pages,
+    book_search,
+    chapters,
+    citations,
+    explorer_links,
+    generated,
+    icons,
+    page,
+    site,
+    slim,
+    typesetting,
+)
 
 HERE = Path(__file__).parent
 COLAB_BRANCH = "colab"  # the workflow puts the chapters there with a cell that installs the package
@@ -18,7 +30,7 @@ def setup(app: Sphinx):
     app.connect("config-inited", configure)
     app.connect("env-get-outdated", outdated)
     app.connect("html-page-context", clean_page, priority=900)
-    for part in (typesetting, page, citations, generated, book_search, site):
+    for part in (typesetting, page, citations, explorer_links, generated, book_search, site):
         part.setup(app)
     for part in (api_pages, icons, slim):
         part.setup(app)
@@ -30,7 +42,7 @@ def configure(app, config):
     config.html_static_path.append(str(HERE / "static"))
     config.nb_execution_cache_path = str(chapters.cache_path())
     config.html_css_files.append("kexue.css")
-    config.html_js_files.append(("explorer.js", {"defer": "defer"}))
+    config.html_js_files += [(name, {"defer": "defer"}) for name in ("explorer-frames.js", "explorer.js")]
 
 
 def outdated(app, env, added, changed, removed):
