@@ -1,4 +1,4 @@
-"""Links that set an explorer: ``[raise the base to 5000](#coherence?base=5000)``, or ``other.ipynb#coherence?base=5000``.
+"""Links that set an explorer: ``[raise the base](#coherence?base=5000)``, or ``other.ipynb#coherence?base=5000``.
 
 They are checked when the book is built: the explorer, the control and the stop must exist. The click is handled by
 `extensions/static/explorer.js`.
