@@ -11,13 +11,13 @@ from extensions import chapters
 CHANGES = {
     "rope_base": ("d = 128", "d = 64"),
     "softmax_alternatives": ("scores = np.array([2, 1.5, 0.3, -0.5, -2])", "scores = np.array([2, 1, 0.3, -0.5, -3])"),
-    "ddpm": ("rng = np.random.default_rng(9119)", "rng = np.random.default_rng(1)"),
+    "ddpm": ("[0.2, 0.15, 0.25], [0.3, 0.5, 0.2]", "[0.2, 0.15, 0.25], [0.5, 0.3, 0.2]"),
     "amed_sampler": ("disk_images(32, 8, rng[0])", "disk_images(24, 8, rng[0])"),
-    "hippo": ("u, s_axis = signal(1000)", "u, s_axis = 2 * signal(1000)"),
-    "monarch": ("rng = np.random.default_rng(10249)", "rng = np.random.default_rng(2)"),
+    "hippo": ("np.sin(6 * np.pi * t)", "np.sin(24 * np.pi * t)"),
+    "monarch": ('"uniform": lambda g, shape: g.random(shape)', '"uniform": lambda g, shape: g.random(shape) - 0.5'),
     "moe_load_balance": ("np.array([[0.51, 0.49]] * 9 + [[0.0, 1.0]])", "np.array([[0.6, 0.4]] * 9 + [[0.2, 0.8]])"),
-    "gamma_fourier": ("def impostor(z, a=0.1):", "def impostor(z, a=0.001):"),
-    "site_search": ('"retry": "Retry the call.', '"retry": "Retry the call, retry it.'),
+    "gamma_fourier": ("1 + 40j, 3 + 100j]", "1 + 40j, 3 + 4j]"),
+    "site_search": ("one geometric road to curvature", "one geometric way to curvature"),
 }
 
 
@@ -35,11 +35,7 @@ def test_after_a_constant_is_changed_everything_below_still_runs(slug):
             for stop in (control.stops[0], control.stops[-1]):
                 assert explorer.svg(**{name: stop}).startswith("<")
         assert explorer.svg().startswith("<")
-    assert len(made.checks) >= 5
-
-
-def test_the_changes_are_felt():
-    made = run_as_reader("softmax_alternatives", *CHANGES["softmax_alternatives"])
     noted = [check for check in made.checks if not check.holds]
-    assert noted
-    assert all(check.got for check in noted), "a note says what was found"
+    assert noted, "the change is not felt: choose one that matters"
+    assert len(noted) < len(made.checks)
+    assert all(str(check).startswith("✗ does not hold here: ") for check in noted)
