@@ -1,7 +1,8 @@
 """The museum of false steps: each was believed by someone, each is refused, and most stand beside a true sibling.
 
-An entry tries one step. ``wrong`` is what makes it false; ``right``, where there is one, makes the same step true, so
-the refusal is for the right reason. ``why`` is the counterexample or the rule in words.
+An entry tries one step. ``wrong`` is what makes it false, or what breaks a rule for lines and operations. ``right``,
+where there is one, makes the same step true, so the refusal is for the right reason.
+``why`` is the counterexample or the rule in words.
 """
 
 from dataclasses import dataclass
@@ -925,8 +926,8 @@ F2 = f(i, j)
 FALSE["swapped regions"] = [
     Lie("a triangle of sums, below the diagonal", "j ≤ i becomes i ≥ j",
         lambda v: D(Sum(F2, (j, 0, i), (i, 0, n))).step(Sum(F2, (i, *v), (j, 0, n)), "!"), (0, j), (j, n)),
-    Lie("a triangle without its diagonal", "i = j is lost",
-        lambda v: D(Sum(F2, (j, 0, i), (i, 0, n))).step(Sum(F2, (i, *v), (j, 0, n)), "!"), (j + 1, n), (j, n)),
+    Lie("a triangle without its diagonal", "i = j is lost; the sibling is the one above",
+        lambda v: D(Sum(F2, (j, 0, i), (i, 0, n))).step(Sum(F2, (i, *v), (j, 0, n)), "!"), (j + 1, n)),
     Lie("a rectangle with exchanged ends", "i runs to n, j to m",
         lambda v: D(Sum(F2, (j, 0, m), (i, 0, n))).step(Sum(F2, (i, 0, v[0]), (j, 0, v[1])), "!"), (m, n), (n, m)),
     Lie("a triangle of integrals", "y ≤ x becomes x ≥ y",
@@ -935,8 +936,8 @@ FALSE["swapped regions"] = [
     Lie("a triangle becomes a square", "the square is twice as large",
         lambda v: D(Integral(f(x, y), (y, 0, x), (x, 0, 1))).step(Integral(f(x, y), (x, *v), (y, 0, 1)), "!"), (0, 1),
         (y, 1)),
-    Lie("exchanged arguments", "f(x, y) is not f(y, x)",
-        lambda v: D(Integral(f(x, y), (x, 0, 1), (y, 0, 1))).step(Integral(v, (y, 0, 1), (x, 0, 1)), "!"), f(y, x),
+    Lie("exchanged arguments", "x runs to 1 in the first place, y to 2 in the second",
+        lambda v: D(Integral(f(x, y), (x, 0, 1), (y, 0, 2))).step(Integral(v, (y, 0, 2), (x, 0, 1)), "!"), f(y, x),
         f(x, y)),
     Lie("a wrong area", "the triangle has area 1/2",
         lambda v: D(Integral(1, (y, 0, x), (x, 0, 1))).step(v, "!"), 1, HALF),
@@ -986,8 +987,8 @@ FALSE["substitution"] = [
         lambda v: D(Integral(f(2 * x), (x, 0, 1))).step(v * Integral(f(u), (u, 0, 2)), "!"), 1, HALF),
     Lie("old ends", "u runs to 2",
         lambda v: D(Integral(f(2 * x), (x, 0, 1))).step(Integral(f(u), (u, 0, v)) / 2, "!"), 1, 2),
-    Lie("an exponential", "dx = du/u",
-        lambda v: D(Integral(f(exp(x)), (x, 0, 1))).step(Integral(f(u) / v, (u, 1, sp.E)), "!"), sp.Integer(1), u),
+    Lie("an exponential", "du = eˣ dx",
+        lambda v: D(Integral(f(exp(x)) * v, (x, 0, 1))).step(Integral(f(u), (u, 1, sp.E)), "!"), sp.Integer(1), exp(x)),
     Lie("a reflection", "the ends are exchanged and the sign changes",
         lambda v: D(Integral(f(-x), (x, 0, 1))).step(Integral(f(u), (u, *v)), "!"), (0, -1), (-1, 0)),
     Lie("not monotone", "x² is not injective on (−1, 1)",
