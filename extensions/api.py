@@ -43,7 +43,9 @@ def described(name, thing, shelf):
         path = Path(inspect.getsourcefile(thing)).resolve()
     except (TypeError, OSError):  # a constant, which cannot say where it stands
         doc = f"One of {', '.join(f'``{value!r}``' for value in thing)}." if isinstance(thing, Iterable) else ""
-        return SimpleNamespace(name=name, shelf=shelf, signature=name, doc=doc, path=None, lines=None, methods=[])
+        return SimpleNamespace(
+            name=name, shelf=shelf, module=None, signature=name, doc=doc, path=None, lines=None, methods=[]
+        )
     node = ast.parse(textwrap.dedent("".join(lines))).body[0]
     is_class = isinstance(node, ast.ClassDef)
     methods = [
@@ -54,6 +56,7 @@ def described(name, thing, shelf):
     return SimpleNamespace(
         name=name,
         shelf=shelf,
+        module=thing.__module__,
         signature=signature(name, node),
         doc=(inspect.cleandoc(thing.__dict__.get("__doc__") or "") if is_class else inspect.getdoc(thing)) or "",
         path=path.relative_to(TOP).as_posix() if path.is_relative_to(TOP) else None,
@@ -114,14 +117,22 @@ def _imported(source):
     except SyntaxError:
         return found
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("kexue_core."):
-            objects = names(shelf) if (shelf := node.module.split(".")[1]) in shelves() else {}
-            found |= {alias.asname or alias.name: objects[alias.name] for alias in node.names if alias.name in objects}
+        shelf = (node.module or "").split(".")[1:2] if isinstance(node, ast.ImportFrom) else []
+        if not shelf or not node.module.startswith("kexue_core.") or shelf[0] not in shelves():
+            continue
+        objects = names(shelf[0])
+        for alias in node.names:
+            called = alias.asname or alias.name
+            if alias.name in objects:
+                found[called] = objects[alias.name]
+            else:  # a module of the shelf
+                home = f"{node.module}.{alias.name}"
+                found |= {f"{called}.{name}": thing for name, thing in objects.items() if thing.module == home}
     return found
 
 
 def imported(slug):
-    """Return the public names that the code of a chapter imports, as the chapter calls them."""
+    """Return the public names that the code of a chapter imports, as it calls them: ``min_base``, ``rope.rotate``."""
     found = {}
     for cell in chapters.read(slug).cells:
         if cell.cell_type == "code":

@@ -70,7 +70,8 @@ def known(docname):
     if folder == FOLDER:
         everywhere = {key: thing for shelf in api.shelves().values() for key, thing in shelf.objects.items()}
         return everywhere | api.shelves()[name].objects if name in api.shelves() else {}
-    return api.imported(name) if folder == "chapters" and name in chapters.slugs() else {}
+    found = api.imported(name) if folder == "chapters" and name in chapters.slugs() else {}
+    return {key.rpartition(".")[2]: thing for key, thing in found.items()} | found
 
 
 def card(thing):
@@ -105,18 +106,27 @@ class LinkNames(SphinxPostTransform):
 
 def link_code(app, pagename, templatename, context, doctree):
     """Make links of the imported names in the highlighted code of a chapter; the Tab key passes over them."""
-    found = known(pagename)
-    if not found or pagename.startswith(FOLDER) or app.builder.format != "html":
+    slug = pagename.removeprefix("chapters/")
+    if slug not in chapters.slugs() or app.builder.format != "html":
         return
-    spelled = "|".join(map(re.escape, found))
-    pattern = rf'(?<!<span class="o">\.</span>)<span class="n">({spelled})</span>(?!<span class="o">=</span>)'
+    found, body = api.imported(slug), context["body"]
 
     def link(match):
-        thing = found[match[1]]
+        thing = found.get(re.sub(r"<[^>]+>", "", match[0]))
+        if thing is None:
+            return match[0]
         address = f"{app.builder.get_relative_uri(pagename, f'{FOLDER}/{thing.shelf}')}#{thing.name}"
-        title = escape(card(thing))
-        return (
-            f'<span class="n"><a class="kx-name" href="{address}" title="{title}" tabindex="-1">{match[1]}</a></span>'
-        )
+        attributes = f'class="kx-name" href="{address}" title="{escape(card(thing))}" tabindex="-1"'
+        before, name = match.groups()
+        return f'{before}<span class="n"><a {attributes}>{name}</a></span>'
 
-    context["body"] = re.sub(pattern, link, context.get("body", ""))
+    for dotted in (False, True):
+        spelled = [name for name in found if ("." in name) is dotted]
+        if not spelled:
+            continue
+        homes = "|".join(sorted({re.escape(name.rpartition(".")[0]) for name in spelled}))
+        before = rf'<span class="n">(?:{homes})</span><span class="o">\.</span>' if dotted else ""
+        own = "|".join(re.escape(name.rpartition(".")[2]) for name in spelled)
+        pattern = rf'(?<!<span class="o">\.</span>)({before})<span class="n">({own})</span>(?!<span class="o">=</span>)'
+        body = re.sub(pattern, link, body)
+    context["body"] = body

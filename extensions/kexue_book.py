@@ -10,10 +10,13 @@ from extensions import (
     book_search,
     chapters,
     citations,
+    cite,
     explorer_links,
     generated,
     icons,
+    notfound,
     page,
+    previews,
     site,
     slim,
     typesetting,
@@ -32,7 +35,7 @@ def setup(app: Sphinx):
     app.connect("html-page-context", clean_page, priority=900)
     for part in (typesetting, page, citations, explorer_links, generated, book_search, site):
         part.setup(app)
-    for part in (api_pages, icons, slim):
+    for part in (api_pages, cite, icons, notfound, previews, slim):
         part.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
