@@ -3,51 +3,43 @@
 import re
 import statistics
 
-import nbformat
 import pytest
 from support import run_chapter
 
-from extensions import chapters, generated
+from extensions import chapters, form
 
-HEADINGS = [
-    "The question",
-    "Derivation",
-    "Numerics",
-    "Explore",
-    "Reproduced results",
-    "Limits and beyond",
-    "Exercises",
-    "Sources",
-]
 every_chapter = pytest.mark.parametrize("slug", chapters.slugs())
+# tests/test_form.py holds the others to the guide
+every_unrevised = pytest.mark.parametrize("slug", [slug for slug in chapters.slugs() if not chapters.revised(slug)])
+CHECK = r"^\s*(?:assert |check\()"
 
 
 @pytest.fixture
 def notebook(slug):
-    return nbformat.read(chapters.notebook_path(slug), 4)
+    return chapters.read(slug)
 
 
 def code_cells(notebook):
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-@every_chapter
+@every_unrevised
 def test_the_headings_are_those_of_the_guide(notebook):
     text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    assert re.findall(r"^## (.+?)\s*$", text, re.M) == HEADINGS
+    assert re.findall(r"^## (.+?)\s*$", text, re.M) == form.HEADINGS
     assert len(re.findall(r"^# ", text, re.M)) == 1
 
 
-@every_chapter
+@every_unrevised
 def test_the_box_names_original_papers_insight_and_aim(notebook, slug):
     box = notebook.cells[0].source
     for word in ("**Original.**", "**Papers.**", "**Insight.**", "**After this chapter** you can"):
         assert word in box, word
     assert re.search(r"\[《.+》\]\(https://kexue\.fm/archives/\d+\), Su Jianlin, \d{4}-\d\d-\d\d", box)
-    assert generated.insight(slug)
+    assert chapters.insight(slug)
 
 
-@every_chapter
+@every_unrevised
 def test_every_code_cell_is_short_and_follows_prose(notebook):
     lengths = [len(cell.source.splitlines()) for cell in code_cells(notebook)[1:]]  # the first one imports
     assert max(lengths) <= 20
@@ -59,7 +51,7 @@ def test_every_code_cell_is_short_and_follows_prose(notebook):
             assert not last.startswith("#"), f"only a heading before {cell.id}"
 
 
-@every_chapter
+@every_unrevised
 def test_imports_stand_in_the_first_code_cell_and_nothing_is_installed(notebook):
     first, *others = code_cells(notebook)
     assert "set_style()" in first.source
@@ -69,7 +61,7 @@ def test_imports_stand_in_the_first_code_cell_and_nothing_is_installed(notebook)
         assert not re.search(r"^[%!]|pip install|https?://|open\(", cell.source, re.M), cell.id
 
 
-@every_chapter
+@every_unrevised
 def test_the_chapter_derives_explores_reproduces_and_checks(notebook):
     source = "\n".join(cell.source for cell in code_cells(notebook))
     for call in ("Derivation(", "agreement(", "Explorer(", "reproduce("):
@@ -78,7 +70,7 @@ def test_the_chapter_derives_explores_reproduces_and_checks(notebook):
     assert not re.findall(r"^\s*assert .*", source, re.M), "what holds is shown: check(holds, 'what holds')"
 
 
-@every_chapter
+@every_unrevised
 def test_two_to_four_exercises_have_folded_solutions_that_check(notebook):
     text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     solutions = [cell for cell in code_cells(notebook) if "hide-cell" in cell.metadata.get("tags", [])]
@@ -101,7 +93,7 @@ def test_stored_outputs_are_whole_and_hold_nothing_of_one_machine(notebook):
             assert not re.search(r"0x[0-9a-f]{6,}|/(home|root|work|tmp|usr)/|np\.float64", text), cell.id
 
 
-@every_chapter
+@every_unrevised
 def test_every_static_figure_says_what_is_seen(notebook):
     for cell in code_cells(notebook):
         if "plt.show()" in cell.source:
