@@ -2,7 +2,7 @@
 
 Chapters that changed are executed in parallel into a cache whose name depends on the sources of `kexue_core`; then
 Jupyter Book reads the cache. The site is built aside and moved into place when it is whole, so that `_build/html` is
-always a finished book, or the one before.
+always a finished book, or the one before. One build runs at a time.
 """
 
 import shutil
@@ -11,64 +11,98 @@ import sys
 import time
 from pathlib import Path
 
-import nbformat
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 
-from extensions import chapters
+from extensions import chapters, processes, site
+from extensions.execution import execute_all
+
+KEPT = 4  # executed chapters of that many states of the library
 
 
-def execute_changed():
-    """Execute the chapters that the cache does not hold."""
+def changed(cache):
+    """Return the chapters that the cache does not hold, or holds as they were before a file that they read changed."""
+    found = []
+    for slug in chapters.slugs():
+        try:
+            record = cache.match_cache_notebook(chapters.read(slug))
+        except KeyError:
+            found.append(slug)
+        else:
+            if record.data.get("reads", "") != chapters.reads_key(slug):
+                found.append(slug)
+    return found
+
+
+def execute_changed(wanted=None):
+    """Execute the chapters that the cache does not hold, of those wanted."""
     path = chapters.cache_path()
     cache = get_cache(path)
     cache.change_cache_limit(1000)
-    wanted = []
-    for slug in chapters.slugs():
-        try:
-            cache.match_cache_notebook(nbformat.read(chapters.notebook_path(slug), 4))
-        except KeyError:
-            wanted.append(slug)
-    print(f"chapters: {len(chapters.slugs())}, to execute: {len(wanted)}", flush=True)
-    for slug, notebook, seconds in chapters.execute_all(wanted, environment={"KEXUE_BOOK": "1"}):
-        bundle = CacheBundleIn(notebook, str(chapters.notebook_path(slug)), data={"execution_seconds": seconds})
+    stale = [slug for slug in changed(cache) if wanted is None or slug in wanted]
+    print(f"chapters: {len(chapters.slugs())}, to execute: {len(stale)}", flush=True)
+    for slug, notebook, seconds in execute_all(stale, environment={"KEXUE_BOOK": "1"}):
+        data = {"execution_seconds": seconds, "reads": chapters.reads_key(slug)}
+        bundle = CacheBundleIn(notebook, str(chapters.notebook_path(slug)), data=data)
         cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
-    for old in sorted(path.parent.iterdir(), key=lambda folder: folder.stat().st_mtime)[:-4]:
-        shutil.rmtree(old)
+    for old in sorted(path.parent.iterdir(), key=lambda folder: folder.stat().st_mtime)[:-KEPT]:
+        discard(old)
+
+
+def jupyter_book(output, *options):
+    """Run Jupyter Book; raise SystemExit if it finds anything wrong, which it has told by then."""
+    program = Path(sys.executable).with_name("jupyter-book")
+    command = [program, "build", str(chapters.ROOT), "--path-output", str(output), "--keep-going", "-q"]
+    if processes.run([*command, *options], cwd=chapters.ROOT, stdout=subprocess.DEVNULL):
+        raise SystemExit("the book was not built: see the lines above")
+
+
+def discard(folder):
+    """Delete a folder so that no interruption leaves half of it under its name."""
+    if folder.exists():
+        trash = folder.with_name(folder.name + ".trash")
+        shutil.rmtree(trash, ignore_errors=True)
+        folder.rename(trash)
+        shutil.rmtree(trash, ignore_errors=True)
 
 
 def build_site():
-    """Run Jupyter Book aside and put the finished site in place; return where it is."""
-    staging, site = chapters.BUILD / "staging", chapters.BUILD / "html"
+    """Run Jupyter Book aside and put the finished site in place; return where it is.
+
+    Raises
+    ------
+    SystemExit
+        If there are warnings, or if a page lacks a file that it names.
+    """
+    staging, target = chapters.BUILD / "staging", chapters.BUILD / "html"
     unfinished = staging / "unfinished"  # as long as it lies there, pages may be older than what Sphinx remembers
     if unfinished.exists():
-        shutil.rmtree(staging)
+        discard(staging)
     staging.mkdir(parents=True, exist_ok=True)
     unfinished.touch()
-    jupyter_book = Path(sys.executable).with_name("jupyter-book")
-    command = [jupyter_book, "build", str(chapters.ROOT), "--path-output", str(staging)]
-    options = ["-W", "-n", "--keep-going", "-q"]  # warnings and errors go to stderr, the rest is of no interest
-    result = subprocess.run([*command, *options], cwd=chapters.ROOT, stdout=subprocess.DEVNULL, check=False)
-    if result.returncode:
-        raise SystemExit("the book was not built: see the warnings above")
+    jupyter_book(staging, "-W", "-n")  # a warning is a mistake
+    lacking = site.missing(staging / "_build" / "html")
+    if lacking:
+        raise SystemExit("\n".join(f"{page} names {url}, which is not there" for page, url in lacking))
     fresh, old = chapters.BUILD / "html.new", chapters.BUILD / "html.old"
     for leftover in (fresh, old):
         shutil.rmtree(leftover, ignore_errors=True)
     shutil.copytree(staging / "_build" / "html", fresh, ignore=shutil.ignore_patterns(".doctrees", ".buildinfo"))
-    if site.exists():
-        site.rename(old)
-    fresh.rename(site)
+    if target.exists():
+        target.rename(old)
+    fresh.rename(target)
     shutil.rmtree(old, ignore_errors=True)
     unfinished.unlink()
-    return site
+    return target
 
 
 def main():
     """Execute, build, and say where the book is."""
     start = time.monotonic()
-    execute_changed()
-    site = build_site()
-    print(f"The book is in {site.relative_to(chapters.ROOT)}/index.html ({time.monotonic() - start:.0f} s)")
+    with processes.alone(chapters.BUILD):
+        execute_changed()
+        target = build_site()
+    print(f"The book is in {target.relative_to(chapters.ROOT)}/index.html ({time.monotonic() - start:.0f} s)")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,15 @@
-"""The chapters of the book, in the order of `_toc.yml`, and their execution side by side."""
+"""The chapters of the book: which they are, what they hold, and on what their outputs depend."""
 
+import fnmatch
 import hashlib
-import os
+import json
+import re
 import sys
-import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import nbformat
-import yaml
-from nbclient import NotebookClient
+
+from extensions.toc import read_parts
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
@@ -17,13 +17,7 @@ BUILD = ROOT / "_build"
 
 def parts():
     """Return the parts of the book: (caption, list of chapter slugs)."""
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
-    found = []
-    for part in toc["parts"]:
-        files = [Path(entry["file"]) for entry in part["chapters"]]
-        slugs = [file.name for file in files if (ROOT / file).with_suffix(".ipynb").exists()]
-        found.append((part["caption"], slugs))
-    return found
+    return read_parts(ROOT)
 
 
 def slugs():
@@ -36,54 +30,89 @@ def notebook_path(slug):
     return ROOT / "chapters" / f"{slug}.ipynb"
 
 
+def read(slug):
+    """Return the notebook of a chapter.
+
+    Raises
+    ------
+    SystemExit
+        In one line, if the file is missing or no notebook.
+    """
+    try:
+        return nbformat.read(notebook_path(slug), 4)
+    except (OSError, ValueError, KeyError, AttributeError, nbformat.ValidationError) as error:
+        raise SystemExit(f"{slug}: not a notebook that can be read ({' '.join(str(error).split())[:100]})") from None
+
+
+def revised(slug):
+    """Tell whether a chapter declares that it has the form of the guide (metadata ``kexue.revised``)."""
+    return bool(read(slug).metadata.get("kexue", {}).get("revised"))
+
+
+def head(slug):
+    """Return the cell of a chapter that holds its title and its box, from the title on."""
+    for cell in read(slug).cells:
+        title = re.search(r"^# .+", cell.source, re.M) if cell.cell_type == "markdown" else None
+        if title:
+            return cell.source[title.start() :]
+    raise ValueError(f"{slug}: the first cell must hold the title, a line '# …'")
+
+
+def title(slug):
+    """Return a chapter's title."""
+    return head(slug).splitlines()[0].removeprefix("# ").strip()
+
+
+def insight(slug):
+    """Return the sentence that the box of a chapter gives as its insight."""
+    match = re.search(r"\*\*Insight[.:]?\*\*\s*(.+?)\s*(?:\n>?\s*\n|\n> \*\*|\Z)", head(slug), re.S)
+    if match is None:
+        raise ValueError(f"{slug}: the box below the title must hold '**Insight.** …'")
+    return re.sub(r"\s*\n>\s*", " ", match[1])
+
+
+def symbols(slug):
+    """Return the table of symbols that a chapter gives in its question, as Markdown."""
+    text = "\n".join(cell.source for cell in read(slug).cells if cell.cell_type == "markdown")
+    question = re.search(r"^## The question\s*$(.*?)(?=^## |\Z)", text, re.M | re.S)
+    table = question and re.search(r"(?:^\|.*\|[ ]*\n?)+", question[1], re.M)
+    if not table:
+        raise ValueError(f"{slug}: the section '## The question' must hold a table of symbols (letter, meaning, code)")
+    return table[0].strip()
+
+
 def sources_key():
-    """Return a hash of everything but the notebook that its outputs depend on."""
-    digest = hashlib.sha256()
+    """Return a hash of everything that the outputs of all chapters depend on: Python, its packages, the library."""
+    digest = hashlib.sha256(sys.version.encode())
     for path in [ROOT / "requirements.txt", *sorted((ROOT / "kexue_core").rglob("*.py"))]:
         digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
 
+def reads_key(slug):
+    """Return a hash of the files that a chapter says it reads (metadata ``kexue.reads``: patterns), or ``""``.
+
+    Of a chapter the prose counts, without code and outputs; of another file every byte. Notebooks that are not listed
+    in `_toc.yml` do not count.
+    """
+    patterns = read(slug).metadata.get("kexue", {}).get("reads", [])
+    listed = {notebook_path(name) for name in slugs()}
+    digest = hashlib.sha256()
+    for path in sorted((ROOT / "chapters").rglob("*")):
+        name = path.relative_to(ROOT / "chapters").as_posix()
+        if not path.is_file() or not any(fnmatch.fnmatch(name, pattern) for pattern in patterns):
+            continue
+        if path.suffix == ".ipynb":
+            if path not in listed:
+                continue
+            cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+            data = json.dumps([cell["source"] for cell in cells if cell["cell_type"] == "markdown"]).encode()
+        else:
+            data = path.read_bytes()
+        digest.update(name.encode() + b"\0" + data + b"\0")
+    return digest.hexdigest()[:16] if patterns else ""
+
+
 def cache_path():
     """Return the folder of the executed chapters; a change of the library leads to another one."""
     return BUILD / "executed" / sources_key()
-
-
-def execute(slug, environment=()):
-    """Execute a chapter in a fresh kernel; return the notebook and the seconds it took."""
-    os.environ.update(environment)
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # chapters run side by side: its threads would only wait
-    notebook = nbformat.read(notebook_path(slug), 4)
-    start = time.monotonic()
-    quiet = ["--log-level=ERROR"]  # the kernel's advice on transports is not for readers of a build log
-    resources = {"metadata": {"path": str(ROOT / "chapters")}}
-    NotebookClient(notebook, timeout=120, record_timing=False, resources=resources, extra_arguments=quiet).execute()
-    return notebook, time.monotonic() - start
-
-
-def execute_all(wanted, *, environment=(), workers=None):
-    """Execute chapters side by side and yield (slug, notebook, seconds), telling the progress.
-
-    Raises
-    ------
-    SystemExit
-        After all have been tried, if any failed; what failed is printed.
-    """
-    failed = []
-    with ProcessPoolExecutor(workers or os.cpu_count()) as pool:
-        jobs = {pool.submit(execute, slug, environment): slug for slug in wanted}
-        try:
-            for done, job in enumerate(as_completed(jobs), start=1):
-                slug = jobs[job]
-                if job.exception() is not None:
-                    failed.append(slug)
-                    print(f"[{done}/{len(jobs)}] {slug}: FAILED\n{job.exception()}", file=sys.stderr, flush=True)
-                    continue
-                notebook, seconds = job.result()
-                print(f"[{done}/{len(jobs)}] {slug}: {seconds:.1f} s", flush=True)
-                yield slug, notebook, seconds
-        except (KeyboardInterrupt, GeneratorExit):
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    if failed:
-        raise SystemExit(f"{len(failed)} of {len(jobs)} chapters failed: {', '.join(failed)}")

@@ -14,7 +14,7 @@ from extensions import chapters
 
 def install_cell():
     """Return the cell that brings `kexue_core` into a Colab machine."""
-    url = yaml.safe_load((chapters.ROOT / "_config.yml").read_text())["repository"]["url"]
+    url = yaml.safe_load((chapters.ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
     cell = nbformat.v4.new_code_cell(f'%pip install -q "kexue-core[notebook] @ git+{url}"')
     cell["id"] = "install"
     return cell
@@ -25,7 +25,7 @@ def main(folder):
     target = Path(folder) / "chapters"
     target.mkdir(parents=True, exist_ok=True)
     for slug in chapters.slugs():
-        notebook = nbformat.read(chapters.notebook_path(slug), 4)
+        notebook = chapters.read(slug)
         notebook.cells.insert(1, install_cell())
         nbformat.write(notebook, target / f"{slug}.ipynb")
         print(target / f"{slug}.ipynb")

@@ -1,16 +1,14 @@
-"""Pages made from what the chapters hold: `{kexue} results`, `chapters`, `part NAME`, `notation` and `counts`.
+"""Pages made from what the chapters hold: `{kexue} results`, `errata`, `chapters`, `notation`, `bibliography`, …
 
 The data are the outputs of the executed chapters, in the cache that the build filled before; nothing is typed by hand.
 """
 
 import base64
 import datetime
-import html
 import io
-import re
+import math
 from collections import Counter
 
-import nbformat
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
@@ -18,6 +16,11 @@ from jupyter_cache import get_cache
 from PIL import Image
 
 from extensions import chapters
+from extensions.chapters import insight, symbols, title
+from extensions.citations import bibliography
+from kexue_core.notebook.checks import MIME as CHECK
+from kexue_core.notebook.claims import ERRATUM_MIME as ERRATUM
+from kexue_core.notebook.claims import KINDS, Claim
 from kexue_core.notebook.claims import MIME as CLAIM
 from kexue_core.notebook.derivation import MIME as DERIVATION
 from kexue_core.notebook.explorer import MIME as EXPLORER
@@ -45,20 +48,32 @@ class Generated(Directive):
 
     def run(self):
         """Parse the Markdown in place."""
-        pages = {"results": results, "chapters": overview, "part": part, "notation": notation, "counts": counts}
+        pages = {
+            "results": results,
+            "errata": errata,
+            "chapters": overview,
+            "part": part,
+            "notation": notation,
+            "counts": counts,
+            "bibliography": bibliography,
+        }
         name, *rest = self.arguments[0].split(maxsplit=1)
         if name not in pages:
             raise self.error(f"kexue must be one of {', '.join(pages)}, got {name!r}")
         env = self.state.document.settings.env
         env.kexue_pages = getattr(env, "kexue_pages", set()) | {env.docname}
         container = nodes.container()
-        self.state.nested_parse(StringList(pages[name](*rest).splitlines()), 0, container)
+        try:
+            text = pages[name](*rest)
+        except ValueError as error:
+            raise self.error(str(error)) from None  # one line with the place, while other pages go on
+        self.state.nested_parse(StringList(text.splitlines()), 0, container)
         return container.children
 
 
 def executed(slug):
     """Return a chapter with the outputs of its run for the book, or else with those that are stored in it."""
-    notebook = nbformat.read(chapters.notebook_path(slug), 4)
+    notebook = chapters.read(slug)
     try:
         return get_cache(chapters.cache_path()).merge_match_into_notebook(notebook)[1]
     except KeyError:  # Jupyter Book was called directly and has not come to this chapter yet
@@ -71,48 +86,46 @@ def outputs(slug, mime):
     return [output.data[mime] for cell in cells for output in cell.outputs if mime in output.get("data", {})]
 
 
-def title(slug):
-    """Return a chapter's title."""
-    return chapters_head(slug).splitlines()[0].removeprefix("# ").strip()
-
-
-def chapters_head(slug):
-    """Return the first cell of a chapter: title and box."""
-    return nbformat.read(chapters.notebook_path(slug), 4).cells[0].source
-
-
-def insight(slug):
-    """Return the sentence that the box of a chapter gives as its insight."""
-    match = re.search(r"\*\*Insight[.:]?\*\*\s*(.+?)\s*(?:\n>?\s*\n|\n> \*\*|\Z)", chapters_head(slug), re.S)
-    if match is None:
-        raise ValueError(f"{slug} must have '**Insight.** …' in the box of its first cell, got {chapters_head(slug)!r}")
-    return re.sub(r"\s*\n>\s*", " ", match[1])
-
-
 def results():
-    """Every published figure beside ours, grouped by the parts of the book."""
+    """Every figure of others beside ours, grouped by the parts of the book; the three kinds are counted apart."""
     lines = []
     for caption, members in chapters.parts():
         claims = {slug: outputs(slug, CLAIM) for slug in members}
-        if not any(claims.values()):
-            continue
-        lines += [f"## {caption}", ""]
+        lines += [f"## {caption}", ""] if any(claims.values()) else []
         for slug, found in claims.items():
-            lines += [f"### [{title(slug)}](/chapters/{slug}.ipynb)", ""]
-            for claim in found:
-                rows = "".join(
-                    f"<tr><th scope=row>{html.escape(row[0])}</th>"
-                    + "".join(f"<td>{html.escape(value)}</td>" for value in row[1:])
-                    + "</tr>"
-                    for row in claim["rows"]
-                )
-                lines += [
-                    f'<div class="kx-scroll"><table class="kx-claim"><caption>{html.escape(claim["what"])} '
-                    f"<span>{html.escape(claim['source'])}; agrees {html.escape(claim['tolerance'])}</span></caption>"
-                    "<thead><tr><td></td><th scope=col>published</th><th scope=col>ours</th>"
-                    f"<th scope=col>deviation</th></tr></thead><tbody>{rows}</tbody></table></div>",
-                    "",
-                ]
+            lines += [f"### [{title(slug)}](/chapters/{slug}.ipynb)", ""] if found else []
+            for data in found:
+                lines += [f'<div class="kx-scroll">{Claim(**data).html()}</div>', ""]
+    return "\n".join([*tally(), *lines])
+
+
+def tally():
+    """Return the lines of a table that counts the figures of each kind, and those that differ."""
+    count = totals()
+    lines = ["| Where the figures come from | figures | agree | differ |", "|---|--:|--:|--:|"]
+    for kind, name in KINDS.items():
+        all_of_them, differ = count[kind], count[f"{kind} differs"]
+        lines.append(f"| {name} | {all_of_them} | {all_of_them - differ} | {differ} |")
+    return [*lines, ""]
+
+
+def errata():
+    """Every error of a source that a chapter shows, grouped by the parts of the book."""
+    lines = []
+    for caption, members in chapters.parts():
+        found = [(slug, data) for slug in members for data in outputs(slug, ERRATUM)]
+        lines += [f"## {caption}", ""] if found else []
+        for slug, data in found:
+            lines += [
+                f"### {data['what']}",
+                "",
+                f"In {data['where']} stands: {data['printed']}",
+                "",
+                f"But {data['shown']} It holds {data['reading']}",
+                "",
+                f"Shown in [{title(slug)}](/chapters/{slug}.ipynb).",
+                "",
+            ]
     return "\n".join(lines)
 
 
@@ -153,17 +166,8 @@ def notation():
     lines = []
     for caption, members in chapters.parts():
         for number, slug in enumerate(members):
-            text = "\n".join(
-                cell.source
-                for cell in nbformat.read(chapters.notebook_path(slug), 4).cells
-                if cell.cell_type == "markdown"
-            )
-            question = text[text.index("## The question") : text.index("## Derivation")]
-            table = re.search(r"(?:^\|.*\|[ ]*\n?)+", question, re.M)
-            if table is None:
-                raise ValueError(f"{slug} must have a table of symbols in its question, got none")
             lines += [f"## {caption}", ""] if number == 0 else []
-            lines += [f"### [{title(slug)}](/chapters/{slug}.ipynb)", "", *table[0].strip().splitlines(), ""]
+            lines += [f"### [{title(slug)}](/chapters/{slug}.ipynb)", "", *symbols(slug).splitlines(), ""]
     return "\n".join(lines)
 
 
@@ -178,7 +182,7 @@ def poster(slug):
                 picture = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"]))).convert("RGB")
                 picture.resize((560, round(560 * picture.height / picture.width))).save(path, optimize=True)
                 return f"/{path.relative_to(chapters.ROOT)}"
-    raise ValueError(f"{slug} must have an explorer, got none")
+    raise ValueError(f"{slug}: a chapter must have an Explorer; its picture stands for the chapter")
 
 
 def totals():
@@ -188,8 +192,12 @@ def totals():
         count["steps"] += sum(data["steps"] for data in outputs(slug, DERIVATION))
         explorers = outputs(slug, EXPLORER)
         count["explorers"] += len(explorers)
-        count["stops"] += sum(data["combinations"] for data in explorers)
-        count["figures"] += sum(len(claim["rows"]) for claim in outputs(slug, CLAIM))
+        count["stops"] += sum(math.prod(len(c["names"]) for c in data["controls"]) for data in explorers)
+        count["statements"] += len(outputs(slug, CHECK))
+        count["errata"] += len(outputs(slug, ERRATUM))
+        for data in outputs(slug, CLAIM):
+            count[data["kind"]] += len(data["rows"])
+            count[f"{data['kind']} differs"] += Claim(**data).differing
     return count
 
 
@@ -198,8 +206,10 @@ def counts():
     count = totals()
     return (
         f"**{count['chapters']}** chapters · **{count['steps']}** derivation steps checked by SymPy · "
+        f"**{count['statements']}** statements checked by numbers · "
         f"**{count['explorers']}** explorers with **{count['stops']:,}** pictures · "
-        f"**{count['figures']}** published figures [reproduced](reproduced_results.md)"
+        f"**{count['printed']}** printed figures [computed again](reproduced_results.md), of which "
+        f"**{count['printed differs']}** differ · **{count['errata']}** [errata](errata.md)"
     )
 
 

@@ -1,15 +1,26 @@
 """The book's own Sphinx extension: local mathematics, local explorers, pages made from what the chapters computed."""
 
-import atexit
 import os
-import re
 from pathlib import Path
 
-import sphinxcontrib.katex as katex
-from playwright._impl._driver import compute_driver_executable
 from sphinx.application import Sphinx
 
-from extensions import book_search, chapters, generated
+from extensions import (
+    api_pages,
+    book_search,
+    chapters,
+    citations,
+    cite,
+    explorer_links,
+    generated,
+    icons,
+    notfound,
+    page,
+    previews,
+    site,
+    slim,
+    typesetting,
+)
 
 HERE = Path(__file__).parent
 COLAB_BRANCH = "colab"  # the workflow puts the chapters there with a cell that installs the package
@@ -18,29 +29,35 @@ COLAB_BRANCH = "colab"  # the workflow puts the chapters there with a cell that 
 def setup(app: Sphinx):
     """Connect everything; Sphinx calls this."""
     os.environ["KEXUE_BOOK"] = "1"  # explorers that are executed from here draw their kernel-free face
-    # KaTeX typesets while the book is built. Its Node comes with playwright, so that nobody has to install one.
-    katex.NODEJS_BINARY = str(compute_driver_executable()[0])
-    katex.KATEX_DEFAULT_OPTIONS = {"throwOnError": True, "strict": "error"}
-    app.setup_extension("sphinxcontrib.katex")
     app.add_config_value("kexue_sources", chapters.sources_key(), "env")
     app.connect("config-inited", configure)
+    app.connect("env-get-outdated", outdated)
     app.connect("html-page-context", clean_page, priority=900)
-    app.connect("build-finished", clean_files)
-    app.connect("build-finished", stop_katex)
-    generated.setup(app)
-    book_search.setup(app)
+    for part in (typesetting, page, citations, explorer_links, generated, book_search, site):
+        part.setup(app)
+    for part in (api_pages, cite, icons, notfound, previews, slim):
+        part.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
 def configure(app, config):
     """Point the tools to what lies in this repository instead of at other hosts."""
-    config.html_math_renderer = "katex"
-    config.katex_prerender = True
-    config.katex_css_path = "katex/katex.min.css"
     config.html_static_path.append(str(HERE / "static"))
     config.nb_execution_cache_path = str(chapters.cache_path())
     config.html_css_files.append("kexue.css")
-    config.html_js_files.append(("explorer.js", {"defer": "defer"}))
+    config.html_js_files += [(name, {"defer": "defer"}) for name in ("explorer-frames.js", "explorer.js")]
+
+
+def outdated(app, env, added, changed, removed):
+    """Have a chapter read again when a file that it declares to read has changed, or the bibliography."""
+    now = {f"chapters/{slug}": (chapters.reads_key(slug), bibliography_key()) for slug in chapters.slugs()}
+    before, env.kexue_reads = getattr(env, "kexue_reads", {}), now
+    return [name for name, key in now.items() if name in env.found_docs and before.get(name, key) != key]
+
+
+def bibliography_key():
+    """Return when the bibliography was changed."""
+    return (chapters.ROOT / "chapters" / "references.bib").stat().st_mtime_ns
 
 
 def clean_page(app, pagename, templatename, context, doctree):
@@ -50,32 +67,8 @@ def clean_page(app, pagename, templatename, context, doctree):
         for script in context.get("script_files", [])
         if "thebe" not in f"{script}{getattr(script, 'attributes', '')}".lower()
     ]
+    branch = app.config.html_theme_options.get("repository_branch", "main")
     for group in context.get("header_buttons", []):
         for button in group.get("buttons", []):
             if "colab" in (button.get("url") or ""):
-                button["url"] = button["url"].replace("/blob/main/", f"/blob/{COLAB_BRANCH}/")
-
-
-def clean_files(app, exception):
-    """Drop pages that are no longer in the book, and the theme's font preloads, which a browser refuses from disk."""
-    if exception is not None or app.builder.format != "html":
-        return
-    own = {*app.env.found_docs, "index", "genindex", "search"}
-    for page in Path(app.outdir).rglob("*.html"):
-        name = page.relative_to(app.outdir).with_suffix("").as_posix()
-        if name not in own and not name.startswith("_"):
-            page.unlink()
-            continue
-        text = page.read_text(encoding="utf-8")
-        clean = re.sub(r'\s*<link rel="preload" as="font"[^>]*>', "", text)
-        if clean != text:
-            page.write_text(clean, encoding="utf-8")
-
-
-def stop_katex(app, exception):
-    """End the Node process that typesets: left alone it keeps the pipes of the build open."""
-    server = katex.KaTeXServer.katex_server
-    if server is not None:
-        atexit.unregister(katex.KaTeXServer.terminate)
-        server.terminate()
-        katex.KaTeXServer.katex_server = None
+                button["url"] = button["url"].replace(f"/blob/{branch}/", f"/blob/{COLAB_BRANCH}/")

@@ -1,6 +1,7 @@
 """Re-execute chapters and store their outputs, normalised: `python -m extensions.rerun [slug …]`.
 
-What is stored is the same on every machine: no timings, no widget state, cell ids that stay.
+What is stored is the same on every machine: no timings, no widget state, cell ids that stay. Which code JupyterLab
+folds is written anew by the rule of `folding`; what a chapter declares of itself (metadata ``kexue``) is kept.
 """
 
 import os
@@ -8,16 +9,17 @@ import sys
 
 import nbformat
 
-from extensions import chapters
-
-WIDGET = "application/vnd.jupyter.widget-view+json"
+from extensions import chapters, folding
+from extensions.execution import WIDGET, execute_all
 
 
 def normalise(notebook):
     """Return the notebook without what differs from run to run; the argument is changed."""
+    declared = {"kexue": notebook.metadata["kexue"]} if "kexue" in notebook.metadata else {}
     notebook.metadata = nbformat.from_dict(
         {
             "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+            **declared,
             "language_info": {"name": "python"},
         }
     )
@@ -31,7 +33,7 @@ def normalise(notebook):
         for output in cell.get("outputs", []):
             # A widget view without a kernel shows as an error; the picture and the table beside it show well.
             output.get("data", {}).pop(WIDGET, None)
-    return notebook
+    return folding.mark(notebook)
 
 
 def write(notebook, path):
@@ -46,7 +48,7 @@ def main(wanted):
     unknown = set(wanted) - set(chapters.slugs())
     if unknown:
         raise SystemExit(f"chapters must be among {chapters.slugs()}, got {sorted(unknown)}")
-    for slug, notebook, _ in chapters.execute_all(wanted or chapters.slugs()):
+    for slug, notebook, _ in execute_all(wanted or chapters.slugs()):
         write(normalise(notebook), chapters.notebook_path(slug))
 
 

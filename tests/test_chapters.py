@@ -73,19 +73,20 @@ def test_imports_stand_in_the_first_code_cell_and_nothing_is_installed(notebook)
 
 
 @every_chapter
-def test_the_chapter_derives_explores_reproduces_and_asserts(notebook):
+def test_the_chapter_derives_explores_reproduces_and_checks(notebook):
     source = "\n".join(cell.source for cell in code_cells(notebook))
     for call in ("Derivation(", "agreement(", "Explorer(", "reproduce("):
         assert call in source, call
-    assert len(re.findall(r"^\s*assert ", source, re.M)) >= 5
+    assert len(re.findall(r"^\s*check\(", source, re.M)) >= 5
+    assert not re.findall(r"^\s*assert .*", source, re.M), "what holds is shown: check(holds, 'what holds')"
 
 
 @every_chapter
-def test_two_to_four_exercises_have_folded_solutions_that_assert(notebook):
+def test_two_to_four_exercises_have_folded_solutions_that_check(notebook):
     text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     solutions = [cell for cell in code_cells(notebook) if "hide-cell" in cell.metadata.get("tags", [])]
     assert 2 <= len(solutions) <= 4
-    assert all("assert" in cell.source for cell in solutions)
+    assert all("check(" in cell.source for cell in solutions)
     assert "## Exercises" in text
 
 

@@ -4,8 +4,9 @@ import itertools
 import math
 import re
 
+from kexue_core.notebook.checks import strict
 from kexue_core.notebook.controls import Control
-from kexue_core.notebook.figures import building_book, strict
+from kexue_core.notebook.figures import building_book
 from kexue_core.notebook.formats import format_number
 from kexue_core.notebook.live import live_html, live_widget
 from kexue_core.notebook.pictures import Canvas, pixels

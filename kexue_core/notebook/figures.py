@@ -50,11 +50,6 @@ def building_book():
     return os.environ.get("KEXUE_BOOK") == "1"
 
 
-def strict():
-    """Tell whether a problem must stop the run (``KEXUE_STRICT=1``): in builds and tests, never for a reader."""
-    return os.environ.get("KEXUE_STRICT") == "1"
-
-
 def set_style():
     """Make matplotlib draw in the style of the book: call it once, in the first code cell."""
     mpl.rcParams.update(STYLE)

@@ -1,0 +1,57 @@
+"""The page for an address that is not there, shown at any depth: it loads nothing and links by full address."""
+
+from html import escape
+from pathlib import Path
+
+from extensions import chapters
+
+HERE = Path(__file__).parent
+PAGE = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<title>Not found – {title}</title>
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ font: 1.1rem/1.6 system-ui, sans-serif; max-width: 34rem; margin: 12vh auto 2rem; padding: 0 1.2rem; }}
+svg {{ width: 4rem; }}
+h1 {{ font-weight: 500; line-height: 1.25; margin: 1rem 0; }}
+a {{ color: light-dark(#0b5a8a, #7cc4f0); }}
+</style>
+</head>
+<body><main>
+{logo}
+<h1>This page is not in the book</h1>
+<p>The address may be old, or mistyped. These will help:</p>
+<ul>
+{links}
+</ul>
+</main></body>
+</html>
+"""
+
+
+def setup(app):
+    """Write the page when the book is built."""
+    app.connect("build-finished", write)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def write(app, exception):
+    """Write ``404.html``, the name under which GitHub Pages looks for it."""
+    if exception is not None or app.builder.format != "html" or "epub" in app.builder.name:
+        return
+    names = [app.config.root_doc, "chapters/overview", "chapters/search"]
+    names += [f"chapters/{slug}" for slug in chapters.slugs()]
+    links = [
+        f'<li><a href="{app.config.html_baseurl}{app.builder.get_target_uri(name)}">'
+        f"{escape(app.env.titles[name].astext())}</a></li>"
+        for name in names
+        if name in app.env.titles
+    ]
+    logo = (HERE / "static" / "favicon.svg").read_text(encoding="utf-8").replace("<svg ", '<svg aria-hidden="true" ')
+    page = PAGE.format(title=escape(app.config.project), logo=logo.strip(), links="\n".join(links))
+    (Path(app.outdir) / "404.html").write_text(page, encoding="utf-8")

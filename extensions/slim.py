@@ -1,0 +1,90 @@
+"""The site without what no page reads: source maps, fonts twice, other languages, sources that nobody can download."""
+
+import base64
+import re
+from pathlib import Path
+
+NAME = r"[\w.-]+\.\w+"
+NEEDED_BY = {  # part of a file's name -> what a page must hold to need it
+    "thebe": r"thebe-core",
+    "design": r'class="[^"]*\bsd-',
+    "toggle": r'class="(?:[^"]* )?(?:toggle|admonition [^"]*dropdown)[ "]',
+}
+EARLY = [
+    "Main-Regular",
+    "Math-Italic",
+]  # with the style sheet: lines with formulas would break anew when they came later
+
+
+def setup(app):
+    """Tidy when everything has been written, and offer no download of a page that is not a notebook."""
+    app.connect("html-page-context", offer, priority=950)
+    app.connect("build-finished", tidy, priority=990)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def offer(app, pagename, templatename, context, doctree):
+    """Load what the page needs, and leave only notebooks among the sources to download."""
+    for files in ("css_files", "script_files"):
+        context[files] = [file for file in context.get(files, []) if needed(file, context.get("body", ""))]
+    for group in context.get("header_buttons", []):
+        if group.get("label") == "download-buttons":
+            group["buttons"] = [
+                button
+                for button in group["buttons"]
+                if button["label"] != "download-source-button" or button["url"].endswith(".ipynb")
+            ]
+
+
+def needed(file, body):
+    """Return whether a page needs a style sheet or a script."""
+    name = f"{getattr(file, 'filename', file)} {getattr(file, 'attributes', '')}".lower()
+    return all(part not in name or re.search(pattern, body) for part, pattern in NEEDED_BY.items())
+
+
+def tidy(app, exception):
+    """Remove the files of the finished site that nothing refers to."""
+    if exception is None and app.builder.name in ("html", "dirhtml"):
+        embed_fonts(Path(app.outdir) / "_static" / "katex")
+        prune(Path(app.outdir))
+
+
+def embed_fonts(folder):
+    """Put the fonts that nearly every formula needs into KaTeX's style sheet."""
+    sheet = folder / "katex.min.css"
+    style = sheet.read_text(encoding="utf-8")
+    for name in EARLY:
+        data = base64.b64encode((folder / "fonts" / f"KaTeX_{name}.woff2").read_bytes()).decode()
+        style = style.replace(f"url(fonts/KaTeX_{name}.woff2)", f"url(data:font/woff2;base64,{data})")
+    sheet.write_text(style, encoding="utf-8")
+
+
+def prune(site):
+    """Remove what no page reads; return the paths that went, relative to the site.
+
+    A file below ``_static`` stays if its name stands in a page or in a script or style sheet that stays itself. A file
+    below ``_sources`` or ``_images`` stays if a page links to it.
+    """
+    for path in [*site.glob("_static/**/*.js"), *site.glob("_static/**/*.css")]:
+        text = path.read_text(encoding="utf-8")
+        if (clean := re.sub(r"\n?(?://|/\*)# sourceMappingURL=\S+(?: ?\*/)?", "", text)) != text:
+            path.write_text(clean, encoding="utf-8")
+    pages = [path.read_text(encoding="utf-8") for path in site.rglob("*.html") if "_static" not in path.parts]
+    named = {name for page in pages for name in re.findall(rf'(?:src|href|content)="[^"]*?({NAME})["?#]', page)}
+    files = [
+        path for folder in ("_static", "_sources", "_images") for path in (site / folder).rglob("*") if path.is_file()
+    ]
+    kept, fresh = set(), [path for path in files if path.name in named]
+    while fresh:
+        kept.update(fresh)
+        readers = [path for path in fresh if path.suffix in (".js", ".css") and "_static" in path.parts]
+        named = {name for path in readers for name in re.findall(NAME, path.read_text(encoding="utf-8"))}
+        fresh = [path for path in files if path not in kept and path.name in named]
+    gone = [path for path in files if path not in kept]
+    for path in gone:
+        path.unlink()
+        for folder in path.parents:
+            if folder == site or any(folder.iterdir()):
+                break
+            folder.rmdir()
+    return sorted(path.relative_to(site).as_posix() for path in gone)

@@ -1,0 +1,113 @@
+"""What a reader's browser has to fetch, and whether the page moves while it comes."""
+
+import gzip
+import re
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from support import SITE
+
+from extensions import chapters, icons, slim
+
+TRANSFER = 450_000  # bytes, compressed as a server does it, with a cold cache: page, styles, scripts, fonts, pictures
+SHIFT = 0.02  # cumulative layout shift
+PACKED = {".html", ".css", ".js", ".svg"}
+PAGES = sorted(path for path in SITE.rglob("*.html") if "_static" not in path.parts)
+every_chapter = pytest.mark.parametrize("slug", chapters.slugs())
+
+# The list of sections on the right opens where one reads; what moves there is meant to move.
+SHIFTS = """
+window.shift = 0; window.moved = [];
+new PerformanceObserver((list) => {
+    for (const { value, sources, hadRecentInput } of list.getEntries()) {
+        const moved = sources.map(({ node }) => (node?.closest ? node : node?.parentElement));
+        if (hadRecentInput || moved.every((node) => node?.closest(".toc-entry"))) continue;
+        window.shift += value;
+        window.moved.push(...moved.map((node) => node?.outerHTML.slice(0, 80)));
+    }
+}).observe({ type: "layout-shift", buffered: true });
+"""
+
+
+def transferred(path):
+    """Return the bytes that a server sends for a file."""
+    data = path.read_bytes()
+    return len(gzip.compress(data)) if path.suffix in PACKED else len(data)
+
+
+@pytest.mark.browser
+@every_chapter
+def test_a_chapter_comes_light_and_stands_still(browser, site, slug):
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    try:
+        context.add_init_script(SHIFTS)
+        page = context.new_page()
+        asked = set()
+        page.on("request", lambda request: asked.add(request.url))
+        page.goto((site / f"chapters/{slug}.html").as_uri())
+        page.wait_for_load_state("load")
+        for target in page.locator(".kx-explorer, .cell_output img, footer").all():  # what comes late comes near
+            target.scroll_into_view_if_needed()
+        page.evaluate("document.fonts.ready")
+        size = {url: transferred(site / unquote(urlsplit(url).path)) for url in asked if not url.startswith("data:")}
+        heaviest = sorted(size.items(), key=lambda item: -item[1])[:5]
+        assert sum(size.values()) < TRANSFER, heaviest
+        assert page.evaluate("shift") < SHIFT, page.evaluate("moved")
+    finally:
+        context.close()
+
+
+def test_every_icon_in_the_pages_is_in_the_sheet():
+    sheet = icons.SHEET.read_text()
+    named = {
+        name
+        for path in PAGES
+        for classes in re.findall(r'class="([^"]*\bfa(?:s|b|-solid|-brands)\b[^"]*)"', path.read_text())
+        for name in re.findall(r"\bfa-([a-z-]+)", classes)
+    }
+    assert {"github", "list", "rocket"} < named
+    assert not {name for name in named - {"solid", "brands", "lg"} if f".fa-{name}::before" not in sheet}
+
+
+def test_every_glyph_that_a_style_asks_for_is_in_the_sheet():
+    covered = set()
+    for ranges in re.findall(r"unicode-range: ([^;]+);", icons.SHEET.read_text()):
+        covered |= {int(number.strip().removeprefix("U+"), 16) for number in ranges.split(",")}
+    wanted = set()
+    for path in (SITE / "_static").rglob("*.css"):
+        style = path.read_text()
+        wanted |= {ord(character) for character in style if "\ue000" <= character <= "\uf8ff"}
+        wanted |= {int(number, 16) for number in re.findall(r'"\\([ef][0-9a-f]{3})"', style)}
+    assert len(wanted) > 20
+    assert wanted <= covered
+
+
+def test_the_site_holds_nothing_that_no_page_reads(site):
+    assert not [path for path in site.rglob("*") if path.suffix in {".map", ".ttf", ".po", ".mo"}]
+    assert not [path for path in site.rglob("*.js") if "sourceMappingURL" in path.read_text()]
+    assert {path.suffix for path in (site / "_sources").rglob("*") if path.is_file()} == {".ipynb"}
+    assert not [path for path in PAGES if "fontawesome" in path.read_text()]
+
+
+def test_pruning_follows_pages_then_styles_and_scripts(tmp_path):
+    def put(name, text=""):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    put(
+        "a.html",
+        '<link href="_static/a.css?v=1"><script src="_static/a.js"></script><a href="_sources/a.ipynb">a.md</a>',
+    )
+    put("_static/a.css", "@font-face { src: url(fonts/a.woff2) } /*# sourceMappingURL=a.css.map */")
+    put("_static/a.js", 'load("data.js");\n//# sourceMappingURL=a.js.map')
+    for name in ("fonts/a.woff2", "data.js", "a.css.map", "a.js.map", "unread/b.css", "unread/b.png"):
+        put(f"_static/{name}", 'url("b.png")' if name.endswith("b.css") else "")
+    for name in ("_sources/a.ipynb", "_sources/a.md", "_images/old.png"):
+        put(name)
+    gone = ["_images/old.png", "_sources/a.md", "_static/a.css.map", "_static/a.js.map"]
+    assert slim.prune(tmp_path) == [*gone, "_static/unread/b.css", "_static/unread/b.png"]
+    assert not (tmp_path / "_static" / "unread").exists()
+    assert (tmp_path / "_static" / "fonts" / "a.woff2").exists()
+    assert (tmp_path / "_static" / "a.js").read_text() == 'load("data.js");'
+    assert slim.prune(tmp_path) == []
