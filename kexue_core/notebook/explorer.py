@@ -152,7 +152,7 @@ class Explorer:
 
     def _drawn(self, values):
         """Return the figure and the numbers of one and the same call of ``draw``."""
-        figure, self._own, numbers = self._canvas.drawn(values)
+        figure, numbers = self._canvas.drawn(values)
         numbers = self._checked(numbers, values)
         key = tuple(values.values())
         if strict() and self._known.get(key, numbers) != numbers:
@@ -228,7 +228,7 @@ class Explorer:
             values.append([format_number(value) for value in numbers.values()])
             for rule in drags:
                 control = [*self.controls.values()][rule["control"]]
-                places = pixels(figure, self._own[rule["axes"]], rule["direction"], control.stops)
+                places = pixels(figure, figure.axes[rule["axes"]], rule["direction"], control.stops)
                 places = [round(float(place), 1) for place in places]
                 if places not in rule["places"]:
                     rule["places"].append(places)

@@ -5,6 +5,7 @@ takes 1 to 4 ms. The layout is found once, at the default stop, and used at all 
 """
 
 import base64
+import gc
 import io
 import itertools
 import pickle
@@ -41,15 +42,16 @@ class Canvas:
     def __init__(self, draw, name, figsize, panels, default):
         self._draw, self._name, self._default = draw, name, dict(default)
         self._empty = pickle.dumps(new_figure(figsize, panels))
-        self._columns = panels[1]
+        self._panels = panels
         self._layout = None  # place of each axes, and where each column of panels begins
         self._memory = {}
 
     def drawn(self, values):
         """Return a figure with the picture at a stop, and what ``draw`` returned."""
+        gc.collect(1)  # the figure before: left to lie, such figures soon cost a pause of 300 ms to look through all
         if self._layout is None:
             self._find_layout()
-        figure, own, result = self._fresh(values)
+        figure, result = self._fresh(values)
         places, cuts = self._layout
         if len(places) == len(figure.axes) and _plain(figure):
             figure.set_layout_engine("none")
@@ -59,7 +61,7 @@ class Canvas:
         for axes in figure.axes:
             middle = axes.get_position(original=True).bounds[0] + axes.get_position(original=True).bounds[2] / 2
             axes.set_gid(f"panel{sum(middle >= cut for cut in cuts[1:-1])}")
-        return figure, own, result
+        return figure, result
 
     def svg(self, figure):
         """Return a picture as SVG, one ``<svg>`` for each column of panels."""
@@ -77,27 +79,27 @@ class Canvas:
 
     def column(self, number):
         """Return which ``<svg>`` of a picture holds a panel."""
-        return number % self._columns
+        return number % self._panels[1]
 
     def _fresh(self, values):
         with mpl.rc_context(STYLE):
             figure, axes = pickle.loads(self._empty)
             figure.dpi = 72
-            own = list(figure.axes)
             try:
                 with _no_pyplot(values):
                     result = self._draw(axes, **values)
             except Exception as error:
                 error.add_note(f"in explorer {self._name!r} at {values}")
                 raise
-        return figure, own, result
+        return figure, result
 
     def _find_layout(self):
-        figure, own, _ = self._fresh(self._default)
+        figure, _ = self._fresh(self._default)
         with mpl.rc_context(STYLE):
             figure.draw_without_rendering()
             width = figure.bbox.width
-            columns = [own[c :: self._columns] for c in range(self._columns)]
+            own = figure.axes[: self._panels[0] * self._panels[1]]
+            columns = [own[c :: self._panels[1]] for c in range(self._panels[1])]
             begins = [min(axes.get_tightbbox().x0 for axes in column) for column in columns]
         cuts = [0.0, *((begin - _GAP) / width for begin in begins[1:]), 1.0]
         self._layout = [axes.get_position(original=True).frozen() for axes in figure.axes], cuts
