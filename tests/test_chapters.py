@@ -11,7 +11,6 @@ from extensions import chapters, form
 every_chapter = pytest.mark.parametrize("slug", chapters.slugs())
 # tests/test_form.py holds the others to the guide
 every_unrevised = pytest.mark.parametrize("slug", [slug for slug in chapters.slugs() if not chapters.revised(slug)])
-CHECK = r"^\s*(?:assert |check\()"
 
 
 @pytest.fixture
