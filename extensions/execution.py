@@ -49,30 +49,21 @@ def execute(slug, environment=()):
         resources={"metadata": {"path": str(chapters.ROOT / "chapters")}},
         extra_arguments=quiet + guard,
     )
+    reached = []  # the code cells so far, the last one included
+    client.on_cell_start = lambda cell, cell_index: reached.append(cell) if cell.cell_type == "code" else None
     try:
         client.execute()
     except CellExecutionError as error:
         last = f"{error.ename}: {error.evalue}".strip().splitlines()[0]
-        raise Mistake(f"{slug}, cell {_reached(notebook)}: {last}") from None
+        raise Mistake(f"{slug}, cell [{len(reached)}]: {last}") from None
     except CellTimeoutError:
-        raise Mistake(f"{slug}, cell {_reached(notebook)}: took longer than {TIMEOUT} s; make it cheaper") from None
+        raise Mistake(f"{slug}, cell [{len(reached)}]: took longer than {TIMEOUT} s; make it cheaper") from None
     except DeadKernelError:
-        raise Mistake(f"{slug}, cell {_reached(notebook)}: the kernel died (exit, or out of memory)") from None
+        raise Mistake(f"{slug}, cell [{len(reached)}]: the kernel died (exit, or out of memory)") from None
     found = problems(slug, notebook)
     if found:
         raise Mistake("\n".join(found))
     return notebook, time.monotonic() - start
-
-
-def _reached(notebook):
-    """Return the number of the cell at which a run ended, as JupyterLab shows it."""
-    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    for number, cell in enumerate(cells, start=1):
-        failed = any(output.output_type == "error" for output in cell.get("outputs", []))
-        if failed and "raises-exception" not in cell.metadata.get("tags", []):
-            return f"[{number}]"
-    run = [number for number, cell in enumerate(cells, start=1) if cell.get("execution_count")]
-    return f"[{min(max(run, default=0) + 1, len(cells))}]"
 
 
 def problems(slug, notebook):

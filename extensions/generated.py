@@ -1,12 +1,12 @@
-"""Pages made from what the chapters hold: `{kexue} results`, `chapters`, `part NAME`, `notation`, `bibliography`, …
+"""Pages made from what the chapters hold: `{kexue} results`, `errata`, `chapters`, `notation`, `bibliography`, …
 
 The data are the outputs of the executed chapters, in the cache that the build filled before; nothing is typed by hand.
 """
 
 import base64
 import datetime
-import html
 import io
+import math
 from collections import Counter
 
 from docutils import nodes
@@ -18,6 +18,9 @@ from PIL import Image
 from extensions import chapters
 from extensions.chapters import insight, symbols, title
 from extensions.citations import bibliography
+from kexue_core.notebook.checks import MIME as CHECK
+from kexue_core.notebook.claims import ERRATUM_MIME as ERRATUM
+from kexue_core.notebook.claims import KINDS, Claim
 from kexue_core.notebook.claims import MIME as CLAIM
 from kexue_core.notebook.derivation import MIME as DERIVATION
 from kexue_core.notebook.explorer import MIME as EXPLORER
@@ -47,6 +50,7 @@ class Generated(Directive):
         """Parse the Markdown in place."""
         pages = {
             "results": results,
+            "errata": errata,
             "chapters": overview,
             "part": part,
             "notation": notation,
@@ -83,29 +87,45 @@ def outputs(slug, mime):
 
 
 def results():
-    """Every published figure beside ours, grouped by the parts of the book."""
+    """Every figure of others beside ours, grouped by the parts of the book; the three kinds are counted apart."""
     lines = []
     for caption, members in chapters.parts():
         claims = {slug: outputs(slug, CLAIM) for slug in members}
-        if not any(claims.values()):
-            continue
-        lines += [f"## {caption}", ""]
+        lines += [f"## {caption}", ""] if any(claims.values()) else []
         for slug, found in claims.items():
-            lines += [f"### [{title(slug)}](/chapters/{slug}.ipynb)", ""]
-            for claim in found:
-                rows = "".join(
-                    f"<tr><th scope=row>{html.escape(row[0])}</th>"
-                    + "".join(f"<td>{html.escape(value)}</td>" for value in row[1:])
-                    + "</tr>"
-                    for row in claim["rows"]
-                )
-                lines += [
-                    f'<div class="kx-scroll"><table class="kx-claim"><caption>{html.escape(claim["what"])} '
-                    f"<span>{html.escape(claim['source'])}; agrees {html.escape(claim['tolerance'])}</span></caption>"
-                    "<thead><tr><td></td><th scope=col>published</th><th scope=col>ours</th>"
-                    f"<th scope=col>deviation</th></tr></thead><tbody>{rows}</tbody></table></div>",
-                    "",
-                ]
+            lines += [f"### [{title(slug)}](/chapters/{slug}.ipynb)", ""] if found else []
+            for data in found:
+                lines += [f'<div class="kx-scroll">{Claim(**data).html()}</div>', ""]
+    return "\n".join([*tally(), *lines])
+
+
+def tally():
+    """Return the lines of a table that counts the figures of each kind, and those that differ."""
+    count = totals()
+    lines = ["| Where the figures come from | figures | agree | differ |", "|---|--:|--:|--:|"]
+    for kind, name in KINDS.items():
+        all_of_them, differ = count[kind], count[f"{kind} differs"]
+        lines.append(f"| {name} | {all_of_them} | {all_of_them - differ} | {differ} |")
+    return [*lines, ""]
+
+
+def errata():
+    """Every error of a source that a chapter shows, grouped by the parts of the book."""
+    lines = []
+    for caption, members in chapters.parts():
+        found = [(slug, data) for slug in members for data in outputs(slug, ERRATUM)]
+        lines += [f"## {caption}", ""] if found else []
+        for slug, data in found:
+            lines += [
+                f"### {data['what']}",
+                "",
+                f"In {data['where']} stands: {data['printed']}",
+                "",
+                f"But {data['shown']} It holds {data['reading']}",
+                "",
+                f"Shown in [{title(slug)}](/chapters/{slug}.ipynb).",
+                "",
+            ]
     return "\n".join(lines)
 
 
@@ -172,8 +192,12 @@ def totals():
         count["steps"] += sum(data["steps"] for data in outputs(slug, DERIVATION))
         explorers = outputs(slug, EXPLORER)
         count["explorers"] += len(explorers)
-        count["stops"] += sum(data["combinations"] for data in explorers)
-        count["figures"] += sum(len(claim["rows"]) for claim in outputs(slug, CLAIM))
+        count["stops"] += sum(math.prod(len(c["names"]) for c in data["controls"]) for data in explorers)
+        count["statements"] += len(outputs(slug, CHECK))
+        count["errata"] += len(outputs(slug, ERRATUM))
+        for data in outputs(slug, CLAIM):
+            count[data["kind"]] += len(data["rows"])
+            count[f"{data['kind']} differs"] += Claim(**data).differing
     return count
 
 
@@ -182,8 +206,10 @@ def counts():
     count = totals()
     return (
         f"**{count['chapters']}** chapters · **{count['steps']}** derivation steps checked by SymPy · "
+        f"**{count['statements']}** statements checked by numbers · "
         f"**{count['explorers']}** explorers with **{count['stops']:,}** pictures · "
-        f"**{count['figures']}** published figures [reproduced](reproduced_results.md)"
+        f"**{count['printed']}** printed figures [computed again](reproduced_results.md), of which "
+        f"**{count['printed differs']}** differ · **{count['errata']}** [errata](errata.md)"
     )
 
 

@@ -12,6 +12,7 @@ from extensions import (
     chapters,
     citations,
     cite,
+    explorer_links,
     fonts,
     generated,
     icons,
@@ -34,7 +35,7 @@ def setup(app: Sphinx):
     app.add_config_value("kexue_sources", chapters.sources_key(), "env")
     app.connect("config-inited", configure)
     app.connect("env-get-outdated", outdated)
-    for part in (typesetting, page, citations, generated, book_search, site):
+    for part in (typesetting, page, citations, explorer_links, generated, book_search, site):
         part.setup(app)
     for part in (api_pages, cards, cite, fonts, icons, launch, mathml, notfound, previews, slim):
         part.setup(app)
@@ -46,7 +47,7 @@ def configure(app, config):
     config.html_static_path.append(str(HERE / "static"))
     config.nb_execution_cache_path = str(chapters.cache_path())
     config.html_css_files.append("kexue.css")
-    config.html_js_files.append(("explorer.js", {"defer": "defer"}))
+    config.html_js_files += [(name, {"defer": "defer"}) for name in ("explorer-frames.js", "explorer.js")]
 
 
 def outdated(app, env, added, changed, removed):

@@ -1,102 +1,257 @@
-"""Checks of arguments that two or more modules share, so that their wording exists once."""
+"""The doors: what every function asks of its arguments and of its results, in one wording each.
+
+Everything computes in float64, complex128 where complex numbers are meant. Real numbers of any type come in, float16 to
+longdouble, integers, booleans, and are rounded to it once; the results are float64 (sizes int64, masks bool). Refused
+are what is no number (strings, dates, None), masked arrays, whose mask would be lost, and integers that float64 does
+not hold. NaN never enters; infinity enters where a docstring says so, and neither leaves. A batch may be empty, what
+is computed for each of its members may not. An array without axes counts as a number, and a number comes back as one.
+
+Each check returns the checked value; an array may be the caller's own, so that nothing is ever written into it.
+"""
+
+from __future__ import annotations
 
 import numbers
+from collections.abc import Collection
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+_KINDS = {
+    "real": ("biuf", "real numbers", float),
+    "complex": ("biufc", "numbers", complex),
+    "integer": ("iu", "integers", np.int64),
+    "boolean": ("b", "booleans", bool),
+}
 
 
-def finite_array(name, value, *, ndim=None):
-    """Return ``value`` as a float array without NaN or infinity, not empty; ``ndim`` fixes the number of axes."""
-    array = real_array(name, value, ndim=ndim)
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} must be finite, got {array[~np.isfinite(array)].flat[0]}")
-    return array
+def array(
+    name: str,
+    value: Any,
+    *,
+    kind: str = "real",
+    ndim: int | None = None,
+    core: int = 0,
+    last: int | None = None,
+    shape: tuple[int, ...] | None = None,
+    low: float | None = None,
+    high: float | None = None,
+    open: str = "",
+    finite: bool | None = True,
+) -> NDArray[Any]:
+    """Return ``value`` as an array of float64, or by ``kind`` of complex128 (if it is complex), int64 or bool.
 
-
-def real_array(name, value, *, ndim=None):
-    """Return ``value`` as a float array without NaN, not empty; infinities may stand in it."""
-    try:
-        array = np.asarray(value)
-        if np.iscomplexobj(array):
-            raise TypeError
-        array = array.astype(float)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be an array of real numbers, got {value!r}") from None
+    ``ndim`` axes in all, or at least ``core`` of which the last ``core`` are not empty; ``last`` is the length of the
+    last one, ``shape`` fixes all. Entries lie between ``low`` and ``high``; ``open`` names the ends that are left out,
+    "low", "high" or "both". ``finite=False`` lets infinity in; ``None`` leaves NaN and infinity to `result`.
+    """
+    array = _convert(name, value, kind)
     if ndim is not None and array.ndim != ndim:
-        raise ValueError(f"{name} must have {ndim} axes, got shape {array.shape}")
-    if array.size == 0:
+        raise ValueError(f"{name} must have {_axes(ndim)}, got shape {array.shape}")
+    if shape is not None and array.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, got shape {array.shape}")
+    if array.ndim < core:
+        raise ValueError(f"{name} must have at least {_axes(core)}, got shape {array.shape}")
+    if core and 0 in array.shape[-core:]:
         raise ValueError(f"{name} must not be empty, got shape {array.shape}")
-    if np.isnan(array).any():
-        raise ValueError(f"{name} must not contain NaN, got {np.isnan(array).sum()} of them")
+    if last is not None and array.shape[-1:] != (last,):
+        raise ValueError(f"{name} must have a last axis of length {last}, got shape {array.shape}")
+    if finite is not None and array.dtype.kind in "fc" and not np.isfinite(array).all():
+        if (nan := np.isnan(array)).any():
+            raise ValueError(f"{name} must not contain NaN, got {nan.sum()} of them")
+        if finite:
+            raise ValueError(f"{name} must be finite, got {array[~np.isfinite(array)].flat[0]}")
+    if low is not None or high is not None:
+        wrong = _outside(array, low, high, open)
+        if wrong.any():
+            raise ValueError(f"{name} must {_interval(low, high, open)}, got {array[wrong].flat[0]}")
     return array
 
 
-def complex_array(name, value):
-    """Return ``value`` as a real or complex float array without NaN or infinity, not empty."""
-    array = np.asarray(value)
-    if not np.iscomplexobj(array):
-        return finite_array(name, array)
-    parts = finite_array(name, np.stack([array.real, array.imag]))
-    return parts[0] + 1j * parts[1]
+def number(
+    name: str,
+    value: Any,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    open: str = "",
+    finite: bool = True,
+) -> float:
+    """Return ``value``, a number or an array without axes, as a float; the bounds are those of `array`."""
+    value = _scalar(value)
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a real number, got {_short(value)}")
+    x = float(value) if isinstance(value, float) else float(_convert(name, value, "real"))
+    if x != x or (finite and abs(x) == np.inf):
+        raise ValueError(f"{name} must be {'finite' if finite else 'a number'}, got {x}")
+    if _outside(x, low, high, open):
+        raise ValueError(f"{name} must {_interval(low, high, open)}, got {x}")
+    return x
 
 
-def integer(name, value, *, minimum):
-    """Return ``value`` as an int that is at least ``minimum``."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"{name} must be an integer, got {value!r}")
-    if value < minimum:
-        raise ValueError(f"{name} must be at least {minimum}, got {value}")
+def integer(name: str, value: Any, *, low: int | None = None, high: int | None = None) -> int:
+    """Return ``value``, an integer or an integer array without axes, as an int."""
+    value = _scalar(value)
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be an integer, got {_short(value)}")
+    if low is not None and value < low:
+        raise ValueError(f"{name} must be at least {low}, got {value}")
+    if high is not None and value > high:
+        raise ValueError(f"{name} must be at most {high}, got {value}")
     return int(value)
 
 
-def positive(name, value):
-    """Return ``value`` as a float that is positive and finite."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} must be a real number, got {value!r}")
-    if not 0 < value < np.inf:
-        raise ValueError(f"{name} must be positive and finite, got {value}")
-    return float(value)
-
-
-def choice(name, value, allowed):
-    """Return ``value`` if it is one of ``allowed``."""
-    if value not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
+def choice(name: str, value: Any, allowed: Collection[str]) -> str:
+    """Return the string ``value`` if it is one of ``allowed``."""
+    if not isinstance(value, str) or value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {_short(value)}")
     return value
 
 
-def axis_last(x, axis):
-    """Return the array ``x`` with ``axis`` moved to the end."""
-    if x.ndim == 0:
-        raise ValueError("x must have at least one axis, got shape ()")
-    if integer("axis", axis, minimum=-x.ndim) >= x.ndim:
-        raise ValueError(f"axis must be less than {x.ndim}, got {axis}")
-    return np.moveaxis(x, axis, -1)
+def instance(name: str, value: Any, kind: type) -> Any:
+    """Return ``value`` if it is of a class."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be a {kind.__name__}, got {_short(value)}")
+    return value
 
 
-def shifted_logits(x, axis, tau):
-    """Return ``(x - max) / tau`` with ``axis`` moved to the end, and ``max``."""
-    x, tau = axis_last(real_array("x", x), axis), positive("tau", tau)
-    top = x.max(axis=-1, keepdims=True)
-    if not np.isfinite(top).all():
-        raise ValueError(f"x must have a finite maximum in each slice, got {top[~np.isfinite(top)][0]}")
-    with np.errstate(over="ignore"):  # a gap beyond the largest double is -inf, whose probability 0 is right
-        return (x - top) / tau, top
+def generator(name: str, value: Any) -> np.random.Generator:
+    """Return ``value`` if it is a random generator of numpy."""
+    if not isinstance(value, np.random.Generator):
+        raise TypeError(f"{name} must be a numpy.random.Generator, got {_short(value)}")
+    return value
 
 
-def decreasing_times(times):
-    """Return a schedule as a list of floats: at least two, positive, strictly decreasing."""
-    times = finite_array("times", times, ndim=1)
-    if len(times) < 2:
-        raise ValueError(f"times must hold at least 2 values, got {len(times)}")
-    if times.min() <= 0:
-        raise ValueError(f"times must be positive, got {times.min()}")
-    if (np.diff(times) >= 0).any():
-        raise ValueError(f"times must be strictly decreasing, got {times}")
-    return times.tolist()
+def string(name: str, value: Any) -> str:
+    """Return ``value`` if it is a string."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a string, got {_short(value)}")
+    return value
 
 
-def in_unit_interval(name, value):
-    """Refuse an array with entries outside [0, 1]."""
-    if value.min() < 0 or value.max() > 1:
-        raise ValueError(f"{name} must lie in [0, 1], got {value[(value < 0) | (value > 1)][0]}")
+def distribution(name: str, value: Any, *, positive: bool = False, **options: Any) -> NDArray[np.float64]:
+    """Return probabilities along the last axis: not negative, with sum 1 within the rounding of their own type."""
+    p = array(name, value, core=1, low=0, open="low" if positive else "", **options)
+    own = getattr(value, "dtype", p.dtype)
+    rounding = np.finfo(own).eps if own.kind == "f" else np.finfo(float).eps
+    sums = p.sum(axis=-1)
+    wrong = np.abs(sums - 1) > max(1e-9, 2 * rounding * p.shape[-1] ** 0.5)
+    if wrong.any():
+        raise ValueError(f"{name} must have the sum 1, got {sums[wrong].flat[0]}")
+    return p
+
+
+def top_k(name: str, value: Any, k: Any, **options: Any) -> tuple[NDArray[np.float64], int]:
+    """Return scores ``(..., n)`` and the number to take of each row, which has so many finite scores and no ``inf``."""
+    scores = array(name, value, **{"core": 1, **options}, finite=None)
+    k = integer("k", k, low=1, high=scores.shape[-1])
+    if not np.isfinite(scores).all():
+        array(name, scores, finite=False)
+        if (scores == np.inf).any():
+            raise ValueError(f"{name} must not hold inf, got inf")
+        if (few := np.isfinite(scores).sum(axis=-1).min()) < k:
+            raise ValueError(f"{name} must have at least k = {k} finite entries in each row, got {few}")
+    return scores, k
+
+
+def broadcast(*named: tuple[str, NDArray[Any], int]) -> tuple[int, ...]:
+    """Return the common shape of arrays, each given with its name and the number of last axes that do not take part."""
+    try:
+        return np.broadcast_shapes(*(array.shape[: array.ndim - core] for _, array, core in named))
+    except ValueError:
+        names, shapes = _listed(name for name, *_ in named), _listed(str(a.shape) for _, a, _ in named)
+        where = "their leading axes" if any(core for *_, core in named) else "all axes"
+        raise ValueError(f"{names} must broadcast in {where}, got shapes {shapes}") from None
+
+
+def result(value: Any, *names: str, **inputs: Any) -> Any:
+    """Return a result, a number if it has no axes, after refusing NaN and infinity in it.
+
+    The blame is on the arguments ``names``; or on those of ``inputs`` that are not finite, or on all of them together.
+    """
+    if not np.isfinite(value).all():
+        for name, argument in inputs.items():
+            array(name, argument, kind="complex")
+        worst = value[~np.isfinite(value)].flat[0]
+        raise ValueError(f"{_listed(names or inputs)} must keep the result finite, got {worst}")
+    return value[()]
+
+
+def _convert(name, value, kind):
+    kinds, what, dtype = _KINDS[kind]
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} must not be a masked array, got {_short(value)}")
+    try:
+        array = np.asarray(value)
+    except ValueError:  # rows of unequal length
+        raise TypeError(f"{name} must be an array of {what}, got {_short(value)}") from None
+    if array.dtype.kind == "O":
+        array = _numbers(name, array, what)
+    if array.size == 0 and array.dtype == float:  # [] has no type of its own
+        return array.astype(dtype if kind in ("integer", "boolean") else float)
+    if array.dtype.kind not in kinds:
+        got = f"dtype {array.dtype}" if array.ndim else _short(value)
+        raise TypeError(f"{name} must be an array of {what}, got {got}")
+    if kind == "boolean":
+        return array
+    if array.dtype.kind in "iu" and array.dtype.itemsize == 8:
+        big = array[(array > 2**53) | (array < -(2**53))].tolist()
+        if kind == "integer":
+            lost = [i for i in big if not -(2**63) <= i < 2**63]
+        else:
+            lost = [i for i in big if int(float(i)) != i]
+        if lost:
+            raise ValueError(f"{name} must hold integers that {np.dtype(dtype)} represents, got {lost[0]}")
+    if kind != "complex" or array.dtype.kind != "c":
+        dtype = np.int64 if kind == "integer" else float
+    if array.dtype == dtype:
+        return array
+    with np.errstate(over="ignore"):  # a longdouble beyond float64 becomes infinite, which is refused as such
+        return array.astype(dtype, copy=False)
+
+
+def _numbers(name, array, what):
+    """Return an array of Python objects as floats if each is a real number that float holds (Fraction, large int)."""
+    for entry in array.flat:
+        if isinstance(entry, bool | np.bool_) or not isinstance(entry, numbers.Real):
+            raise TypeError(f"{name} must be an array of {what}, got {_short(entry)}")
+        if isinstance(entry, numbers.Integral) and (abs(entry) >= 2**1024 or int(float(entry)) != entry):
+            raise ValueError(f"{name} must hold integers that float64 represents, got {entry}")
+    return array.astype(float)
+
+
+def _scalar(value):
+    return value[()] if isinstance(value, np.ndarray) and value.ndim == 0 else value
+
+
+def _outside(array, low, high, open):
+    below = low is not None and (array <= low if open in ("low", "both") else array < low)
+    above = high is not None and (array >= high if open in ("high", "both") else array > high)
+    return below | above
+
+
+def _interval(low, high, open):
+    left, right = open in ("low", "both"), open in ("high", "both")
+    if high is None:
+        if low == 0:
+            return "be positive" if left else "not be negative"
+        return f"be above {low:g}" if left else f"be at least {low:g}"
+    if low is None:
+        return f"be below {high:g}" if right else f"be at most {high:g}"
+    return f"lie in {'(' if left else '['}{low:g}, {high:g}{')' if right else ']'}"
+
+
+def _listed(words):
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def _axes(n):
+    return f"{n} {'axis' if n == 1 else 'axes'}"
+
+
+def _short(value):
+    """Return the repr on one line of at most 80 characters."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,27 +1,25 @@
-"""Fixtures: the built site and a browser."""
+"""Fixtures: the built site and a browser. Nothing heavy is imported here: the library's tests need numpy and pytest."""
 
+import collections
+import contextlib
 import os
-import shutil
 
 import pytest
-from playwright.sync_api import Error, sync_playwright
-from support import SITE
+
+try:
+    import psutil
+except ImportError:  # the library alone is tested: what a test's children cost is not counted
+    psutil = None
 
 MISSING = "no browser; Debian: apt-get install chromium; elsewhere: .venv/bin/playwright install chromium"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+COSTS = pytest.StashKey()
 
 
 @pytest.fixture(scope="session")
 def site():
     """Return the folder of the built book."""
+    from support import SITE
+
     if not (SITE / "index.html").exists():
         pytest.fail("the book is not built: run make book first")
     return SITE
@@ -30,10 +28,13 @@ def site():
 @pytest.fixture(scope="session")
 def browser():
     """Yield headless Chromium: the system's, or the one that playwright has installed."""
-    system = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    from playwright.sync_api import Error, sync_playwright
+
+    from extensions.page_form import chromium as start_chromium
+
     with sync_playwright() as playwright:
         try:
-            chromium = playwright.chromium.launch(executable_path=system, args=FLAGS)
+            chromium = start_chromium(playwright)
         except Error:
             if os.environ.get("REQUIRE_BROWSER") == "1":
                 pytest.fail(MISSING)
@@ -50,8 +51,58 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.xdist_group(parameters["slug"]))
 
 
+def spent():
+    """Return the processor seconds of this process and of what it started, the living and the dead."""
+    own = os.times()
+    total = own.user + own.system + own.children_user + own.children_system
+    for child in psutil.Process().children(recursive=True) if psutil else ():
+        with contextlib.suppress(psutil.Error):
+            times = child.cpu_times()
+            total += times.user + times.system + times.children_user + times.children_system
+    return total
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """Note what a test costs with its fixtures."""
+    before = spent()
+    try:
+        return (yield)
+    finally:
+        item.config.stash.setdefault(COSTS, {})[item.nodeid] = max(
+            0.0, spent() - before
+        )  # a browser that has ended is forgotten
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    """Collect the costs that a worker has noted."""
+    node.config.stash.setdefault(COSTS, {}).update(getattr(node, "workeroutput", {}).get("costs", {}))
+
+
+def pytest_sessionfinish(session):
+    """Hand them over."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["costs"] = session.config.stash.get(COSTS, {})
+
+
+def tell_costs(terminalreporter):
+    """Say what the tests cost, by function: those of each chapter first, then the rest."""
+    grouped = collections.defaultdict(list)
+    for name, seconds in terminalreporter.config.stash.get(COSTS, {}).items():
+        grouped[name.partition("[")[0]].append(seconds)
+    most = sorted(grouped.items(), key=lambda pair: -sum(pair[1]))[:12]
+    terminalreporter.section("processor seconds, with fixtures: in all = tests × mean")
+    for name, seconds in most:
+        terminalreporter.write_line(
+            f"{sum(seconds):7.1f} = {len(seconds):4d} × {sum(seconds) / len(seconds):6.2f}  {name}"
+        )
+    terminalreporter.write_line(f"{sum(map(sum, grouped.values())):7.1f}  together")
+
+
 def pytest_terminal_summary(terminalreporter):
-    """Say in one line that the browser tests did not run, and how to change that."""
+    """Say what the tests cost; and in one line if the browser tests did not run, and how to change that."""
+    tell_costs(terminalreporter)
     skipped = terminalreporter.stats.get("skipped", [])
     if any(MISSING in str(report.longrepr) for report in skipped):
         terminalreporter.write_line(f"BROWSER TESTS SKIPPED: {MISSING}", yellow=True)

@@ -8,6 +8,8 @@ import nbformat
 import pytest
 
 from extensions import chapters
+from kexue_core.notebook import checks
+from kexue_core.notebook import derivation as proofs
 from kexue_core.notebook.derivation import Derivation
 from kexue_core.notebook.explorer import Explorer
 
@@ -18,8 +20,31 @@ plt.switch_backend("agg")
 @functools.cache
 def run_chapter(slug):
     """Run the code of a chapter in this process; return its derivations and explorers by order of creation."""
-    made = SimpleNamespace(derivations=[], explorers={})
+    return run(slug, [cell.source for cell in code_cells(slug)], pytest.MonkeyPatch())
+
+
+@functools.cache
+def run_as_reader(slug, old, new):
+    """Run a chapter in which a reader has changed a constant, without proving its derivations, which do not use it."""
+    sources = [cell.source for cell in code_cells(slug)]
+    place = next((place for place, source in enumerate(sources) if old in source), None)
+    assert place is not None, f"no cell of {slug} holds {old!r}"
+    sources[place] = sources[place].replace(old, new, 1)
     patch = pytest.MonkeyPatch()
+    patch.delenv("KEXUE_STRICT", raising=False)
+    patch.setattr(proofs, "verify", lambda old, step: None)
+    return run(slug, sources, patch)
+
+
+def code_cells(slug):
+    """Return the code cells of a chapter."""
+    cells = nbformat.read(chapters.notebook_path(slug), 4).cells
+    return [cell for cell in cells if cell.cell_type == "code"]
+
+
+def run(slug, sources, patch):
+    """Run the sources of cells one after the other; undo the patch."""
+    made = SimpleNamespace(derivations=[], explorers={}, checks=[])
 
     def recorded(cls, record):
         original = cls.__init__
@@ -31,13 +56,13 @@ def run_chapter(slug):
         patch.setattr(cls, "__init__", init)
 
     recorded(Derivation, made.derivations.append)
-    recorded(Explorer, lambda explorer: made.explorers.update({explorer._key(): explorer}))
+    recorded(Explorer, lambda explorer: made.explorers.update({explorer.name: explorer}))
+    patch.setattr(checks, "display", made.checks.append)
     patch.chdir(chapters.ROOT / "chapters")
     namespace = {"__name__": "__main__", "display": lambda *objects: None}
     try:
-        for cell in nbformat.read(chapters.notebook_path(slug), 4).cells:
-            if cell.cell_type == "code":
-                exec(compile(cell.source, f"{slug}:{cell.id}", "exec"), namespace)
+        for number, source in enumerate(sources, start=1):
+            exec(compile(source, f"{slug}: code cell {number}", "exec"), namespace)
     finally:
         patch.undo()
         plt.close("all")

@@ -3,7 +3,9 @@
 import functools
 import gzip
 import re
-import subprocess
+import shutil
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from urllib.parse import unquote, urlsplit
 
@@ -11,7 +13,7 @@ import nbformat
 import pytest
 from support import SITE
 
-from extensions import build, chapters, colab, rerun
+from extensions import build, chapters, citations, colab, execution, processes, rerun
 
 PAGES = sorted(
     path.relative_to(SITE).as_posix()
@@ -125,9 +127,9 @@ def jupyter_book(monkeypatch, tmp_path):
             (folder / "index.html").write_text(text)
             if isinstance(end, BaseException):
                 raise end
-            return subprocess.CompletedProcess(args, end)
+            return end
 
-        monkeypatch.setattr(subprocess, "run", run)
+        monkeypatch.setattr(processes, "run", run)
         return build.build_site()
 
     return build_with
@@ -146,6 +148,36 @@ def test_a_failed_or_interrupted_build_leaves_the_old_site_alone(jupyter_book, t
     assert sorted(path.name for path in tmp_path.iterdir()) == ["html", "staging"]
 
 
+def test_a_site_that_lacks_a_picture_is_not_published(jupyter_book, tmp_path):
+    site = jupyter_book("first", 0)
+    with pytest.raises(SystemExit, match=re.escape("index.html names _images/a.png, which is not there")):
+        jupyter_book('<img alt="a" src="_images/a.png">', 0)
+    assert (site / "index.html").read_text() == "first"
+    assert jupyter_book("second", 0) == site
+
+
+def test_an_interrupted_cleaning_is_not_taken_for_a_whole_folder(jupyter_book, tmp_path, monkeypatch):
+    jupyter_book("first", 0)
+    with pytest.raises(KeyboardInterrupt):
+        jupyter_book("half", KeyboardInterrupt())
+    half = tmp_path / "staging" / "_build" / "html" / "half.html"
+    half.touch()
+    remove = shutil.rmtree
+
+    def interrupted(folder, **options):
+        if folder.exists():
+            (folder / "unfinished").unlink()
+            raise KeyboardInterrupt
+        remove(folder, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        jupyter_book("next", 0)
+    monkeypatch.setattr(shutil, "rmtree", remove)
+    site = jupyter_book("last", 0)
+    assert [path.name for path in site.iterdir()] == ["index.html"]
+
+
 def test_an_interrupted_rerun_leaves_the_old_notebook_alone(monkeypatch, tmp_path):
     path = tmp_path / "a.ipynb"
     nbformat.write(nbformat.v4.new_notebook(), path)
@@ -161,15 +193,30 @@ def test_an_interrupted_rerun_leaves_the_old_notebook_alone(monkeypatch, tmp_pat
     assert path.read_bytes() == before
 
 
-def test_a_chapter_that_fails_is_named_and_fails_the_run(monkeypatch, tmp_path, capsys):
-    (tmp_path / "chapters").mkdir()
-    cell = nbformat.v4.new_code_cell("raise ValueError('slider 3')")
-    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata=metadata), tmp_path / "chapters" / "bad.ipynb")
-    monkeypatch.setattr(chapters, "ROOT", tmp_path)
-    with pytest.raises(SystemExit, match="1 of 1 chapters failed: bad"):
-        list(chapters.execute_all(["bad"], workers=1))
-    assert "slider 3" in capsys.readouterr().err
+def test_all_chapters_that_fail_are_named_in_a_line_each_and_fail_the_run(monkeypatch, capsys):
+    wrong = {
+        "one": execution.Mistake("one, cell [3]: ValueError: slider 3"),
+        "two": RuntimeError("lost"),
+        "three": None,
+    }
+
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, workers, initializer):
+            super().__init__(workers)
+
+    def execute(slug, environment):
+        if wrong[slug]:
+            raise wrong[slug]
+        return nbformat.v4.new_notebook(), 1.0
+
+    monkeypatch.setattr(execution, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(execution, "execute", execute)
+    with pytest.raises(SystemExit, match="2 of 3 chapters failed"):
+        list(execution.execute_all(wrong, workers=1))
+    told = capsys.readouterr()
+    assert "three: 1.0 s" in told.out
+    lines = told.err.splitlines()
+    assert sorted(lines) == ["one, cell [3]: ValueError: slider 3", "two: RuntimeError: lost"]
 
 
 def test_the_cache_key_follows_the_library(monkeypatch, tmp_path):
@@ -181,7 +228,10 @@ def test_the_cache_key_follows_the_library(monkeypatch, tmp_path):
     monkeypatch.setattr(chapters, "ROOT", tmp_path)
     small = chapters.sources_key()
     (tmp_path / "kexue_core" / "positions" / "rope.py").write_text("changed")
-    assert chapters.sources_key() != small
+    changed = chapters.sources_key()
+    assert changed != small
+    monkeypatch.setattr(sys, "version", "3.99")
+    assert chapters.sources_key() != changed
 
 
 def test_colab_gets_every_chapter_with_a_cell_that_installs_the_package(tmp_path):
@@ -193,9 +243,29 @@ def test_colab_gets_every_chapter_with_a_cell_that_installs_the_package(tmp_path
     assert "/blob/colab/chapters/" in (SITE / "chapters" / f"{slug}.html").read_text()
 
 
-def test_binder_finds_its_files_at_the_top():
-    requirements = (chapters.ROOT / "requirements.txt").read_text().split("\n")
-    assert requirements[-2:] == ["-e .", ""]
-    unpinned = [line for line in requirements[:-2] if not re.match(r"^[A-Za-z0-9._-]+==[^ ]+( ; .+)?$", line)]
-    assert unpinned == []
+def test_binder_finds_its_files_at_the_top_and_every_version_is_pinned():
+    reader, workshop = (
+        (chapters.ROOT / name).read_text().split("\n") for name in ("requirements.txt", "requirements-dev.txt")
+    )
+    assert reader[-2:] == ["-e .", ""]
+    pin = re.compile(r"[A-Za-z0-9._-]+==[^ ]+( ; .+)?")
+    assert [line for line in reader[:-2] + workshop[:-1] if not pin.fullmatch(line)] == []
+    assert set(reader[:-2]) & set(workshop) == set()
     assert re.fullmatch(r"python-3\.\d+\n", (chapters.ROOT / "runtime.txt").read_text())
+
+
+def test_the_map_of_the_site_names_every_page(site):
+    pages = {page for page in PAGES if page not in ("genindex.html", "search.html")}
+    found = re.findall(r"<loc>https://kexue-book.github.io/kexue-book/(.*?)</loc>", (site / "sitemap.xml").read_text())
+    assert set(found) == pages
+    assert len(found) == len(pages)
+
+
+@pytest.mark.parametrize("slug", chapters.slugs())
+def test_what_a_chapter_cites_is_listed_and_titled(site, slug):
+    page = (site / "chapters" / f"{slug}.html").read_text()
+    listed = (site / "chapters" / "bibliography.html").read_text()
+    for url, key in citations.cited(slug).items():
+        if key:
+            assert re.search(rf'<a class="kx-cite reference external" href="{re.escape(url)}" title="[^"]+"', page), url
+            assert listed.count(f'href="{citations.links(citations.entries()[key])[0]}"') == 1, url

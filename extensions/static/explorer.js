@@ -1,80 +1,251 @@
-// The reader's half of kexue_core/notebook/player.py: unpack the pictures of an explorer and swap them as sliders move.
+// The reader's half of kexue_core/notebook/player.py: controls, addresses and the pointer move an explorer.
 (() => {
   "use strict";
-  const SLOT = "\u0001";
 
-  // Undo the prediction of one group: the inverse of `_smallest` in player.py.
-  function coordinates(group, planes, offset) {
-    const frames = group.frames.length;
-    const columns = group.fixed.filter((value) => value === null).length;
-    const size = frames * columns;
-    const rows = Array.from({ length: frames }, () => new Int32Array(columns));
-    for (let i = 0; i < size; i++) {
-      const zigzag = planes[offset + i] | (planes[offset + size + i] << 8) | (planes[offset + 2 * size + i] << 16);
-      const row = group.transposed ? i % frames : Math.floor(i / columns);
-      const column = group.transposed ? Math.floor(i / frames) : i % columns;
-      rows[row][column] = (zigzag >> 1) ^ -(zigzag & 1);
+  // ---- How things are written: the inverse of `Control.find` and a copy of `format_number`.
+
+  const plain = (text) => text.replaceAll("\u2212", "-").replace(/[\s\u202f]/g, "").toLowerCase();
+
+  function format(value, digits = 4) {
+    if (typeof value === "string") return value;
+    if (typeof value === "boolean") return value ? "yes" : "no";
+    if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
+    if (Number.isSafeInteger(value)) return grouped(String(value).replace("-", "−"));
+    const [mantissa, power] = rounded(value, digits).split("e");
+    const exponent = Number(power);
+    const bare = (text) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text).replace("-", "−");
+    if (exponent <= -5 || exponent >= 7) return `${bare(mantissa)}e${exponent}`;
+    return grouped(bare(Number(`${mantissa}e${exponent}`).toFixed(Math.max(digits - 1 - exponent, 0))));
+  }
+
+  // `toExponential`, but a tie goes to the even digit as in Python.
+  function rounded(value, digits) {
+    const text = value.toExponential(digits - 1);
+    const [exact, power] = value.toExponential(20).split("e");
+    const cut = exact.indexOf(".") + digits;
+    return /^50*$/.test(exact.slice(cut)) && exact[cut - 1] % 2 === 0 ? `${exact.slice(0, cut)}e${power}` : text;
+  }
+
+  function grouped(text) {
+    const [head, ...tail] = text.split(".");
+    const wide = head.replace("−", "").length > 4 ? head.replace(/\B(?=(\d{3})+$)/g, "\u202f") : head;
+    return [wide, ...tail].join(".");
+  }
+
+  const escape = (text) => String(text).replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
+
+  // What a twin draws may hold text from an address: nothing in it may run or reach out.
+  function harmless(markup) {
+    const box = document.createElement("template");
+    box.innerHTML = markup;
+    for (const element of box.content.querySelectorAll("*")) {
+      if (/^(script|style|iframe|object|embed|link|meta|base|form|foreignobject)$/i.test(element.localName)) element.remove();
+      for (const { name, value } of [...element.attributes])
+        if (/^on/i.test(name) || (/(href|src|action|data)$/i.test(name) && !value.trim().startsWith("#")) || /url\(\s*["']?(?!#)/i.test(value))
+          element.removeAttribute(name);
     }
-    for (let pass = 0; pass < group.order; pass++)
-      for (const row of rows)
-        for (let column = group.stride; column < columns; column++) row[column] += row[column - group.stride];
-    if (group.time)
-      for (let frame = 1; frame < frames; frame++)
-        for (let column = 0; column < columns; column++) rows[frame][column] += rows[frame - 1][column];
-    return { rows, used: 3 * size };
+    return box.content;
   }
 
-  async function unpack(text) {
-    const packed = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-    const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
-    const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
-    const length = new DataView(bytes.buffer).getUint32(0, true);
-    const data = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
-    const where = new Map(); // frame -> what its picture is made of
-    let offset = 4 + length;
-    for (const group of data.groups) {
-      const { rows, used } = coordinates(group, bytes, offset);
-      offset += used;
-      const pieces = group.template.split(SLOT);
-      group.frames.forEach((frame, i) => where.set(frame, { pieces, fixed: group.fixed, row: rows[i] }));
-    }
-    return { ...data, where };
-  }
+  // ---- One explorer.
 
-  function picture({ pieces, fixed, row }) {
-    let svg = pieces[0];
-    let moving = 0;
-    for (let i = 0; i < fixed.length; i++) svg += (fixed[i] === null ? row[moving++] : fixed[i]) / 10 + pieces[i + 1];
-    return svg;
-  }
+  const started = new WeakMap(); // explorer -> promise of what can be done with it
 
   async function start(explorer) {
-    const data = await unpack(explorer.querySelector(".kx-frames").textContent);
-    const sliders = [...explorer.querySelectorAll("input[type=range]")];
-    const image = explorer.querySelector(".kx-picture");
-    const numbers = [...explorer.querySelectorAll(".kx-numbers dd")];
-    let shown = -1;
+    const data = await KexueFrames.unpack(explorer.querySelector(".kx-frames").textContent);
+    const part = (selector) => explorer.querySelector(selector);
+    const image = part(".kx-picture");
+    const status = part(".kx-status");
+    const dds = [...explorer.querySelectorAll(".kx-numbers dd")];
+    const showFrame = KexueFrames.shower(image, data);
+    const twin = data.twin ? Function(`"use strict"; return (${data.twin}\n);`)() : null;
+    const controls = data.controls.map((control) => ({
+      ...control,
+      at: control.start, // index of the stop, or the typed text
+      inputs: [...explorer.querySelectorAll(`[data-control="${control.name}"]`)],
+    }));
+    let shown = controls.reduce((frame, control) => frame * control.names.length + control.start, 0);
+    let address, announcement;
 
-    function show() {
-      let frame = 0;
-      for (const slider of sliders) {
-        frame = frame * (Number(slider.max) + 1) + Number(slider.value);
-        const name = JSON.parse(slider.dataset.names)[slider.value];
-        slider.setAttribute("aria-valuetext", name);
-        slider.nextElementSibling.value = name;
-      }
-      if (frame === shown) return;
-      shown = frame;
-      image.innerHTML = picture(data.where.get(frame));
-      image.setAttribute("aria-label", data.alts[frame]);
-      data.values[frame].forEach((value, i) => (numbers[i].textContent = value));
-      explorer.dataset.frame = frame;
+    const name = (control) => (typeof control.at === "number" ? control.names[control.at] : control.at);
+    const key = (control) => (typeof control.at === "number" ? control.keys[control.at] : control.at);
+    const value = (control) => (typeof control.at === "number" ? control.values[control.at] : control.at);
+
+    const compute = (values) => twin(values, { format, escape });
+
+    function current() {
+      if (controls.every(({ at }) => typeof at === "number"))
+        return controls.reduce((frame, control) => frame * control.names.length + control.at, 0);
+      return -1; // typed: no picture of it was drawn
     }
 
-    for (const slider of sliders) slider.addEventListener("input", show);
+    function describe(numbers) {
+      const known = Object.fromEntries([...data.names.map((n, i) => [n, numbers[i]]), ...controls.map((c) => [c.name, name(c)])]);
+      return data.alt.replace(/\{\{|\}\}|\{([^{}]*)\}/g, (all, field) => (field === undefined ? all[0] : known[field]));
+    }
+
+    function show() {
+      for (const control of controls) write(control);
+      const frame = current();
+      let numbers, alt;
+      if (frame >= 0) {
+        if (frame === shown) return;
+        numbers = data.values[frame];
+        showFrame(frame);
+      } else {
+        const result = compute(Object.fromEntries(controls.map((c) => [c.name, value(c)])));
+        numbers = data.names.map((n) => format(result.numbers[n]));
+        image.replaceChildren(harmless(result.picture));
+        alt = result.alt;
+        showFrame.forget();
+      }
+      shown = frame;
+      image.setAttribute("aria-label", alt ?? describe(numbers));
+      numbers.forEach((text, i) => dds[i].textContent !== text && (dds[i].textContent = text));
+      explorer.dataset.frame = frame;
+      clearTimeout(announcement);
+      announcement = setTimeout(() => (status.textContent = data.names.map((n, i) => `${n}: ${numbers[i]}`).join("; ")), 600);
+    }
+
+    function write(control) {
+      if (control.kind === "buttons") control.inputs.forEach((input, i) => (input.checked = i === control.at));
+      else if (control.kind === "text") {
+        if (control.inputs[0] !== document.activeElement) control.inputs[0].value = name(control);
+      } else {
+        control.inputs[0].value = control.at;
+        control.inputs[0].setAttribute("aria-valuetext", name(control));
+        control.inputs[0].nextElementSibling.value = name(control);
+      }
+    }
+
+    const hash = () => `#${explorer.id}?${controls.map((c) => `${c.name}=${encodeURIComponent(key(c))}`).join("&")}`;
+
+    function moved() {
+      show();
+      clearTimeout(address); // browsers allow few changes of the address in a second
+      address = setTimeout(() => {
+        try {
+          history.replaceState(history.state, "", hash());
+        } catch {} // too many, or a page inside another one: the picture counts
+      }, 300);
+    }
+
+    function find(control, text) {
+      const wanted = plain(text);
+      let index = control.keys.indexOf(text);
+      if (index < 0) index = control.names.findIndex((n) => plain(n) === wanted || plain(n) === wanted + plain(control.unit));
+      if (index < 0 && wanted) index = control.values.findIndex((v) => typeof v === "number" && v === Number(wanted));
+      return index;
+    }
+
+    // Set the controls that a query names; what it leaves out keeps its stop.
+    function set(query) {
+      for (const [label, text] of new URLSearchParams(query)) {
+        const control = controls.find((c) => c.name === label);
+        if (!control) continue;
+        const index = find(control, text);
+        if (index >= 0) control.at = index;
+        else if (control.kind === "text") control.at = text;
+      }
+      moved();
+    }
+
+    for (const control of controls)
+      for (const input of control.inputs)
+        input.addEventListener("input", () => {
+          if (control.kind === "text") {
+            const index = control.names.indexOf(input.value.trim());
+            control.at = index >= 0 ? index : input.value;
+          } else control.at = Number(input.value);
+          moved();
+        });
+
+    drags(image, data.drags, (index, stop) => ((controls[index].at = stop), moved()), current);
+
+    part(".kx-copy").addEventListener("click", async () => {
+      const link = location.href.split("#")[0] + hash();
+      let done = true;
+      try {
+        await navigator.clipboard.writeText(link);
+      } catch {
+        const box = document.createElement("textarea"); // an older browser, or a page without the permission
+        box.value = link;
+        explorer.append(box);
+        box.select();
+        done = document.execCommand("copy");
+        box.remove();
+      }
+      status.textContent = done ? "copied" : "not copied";
+      part(".kx-copy").textContent = done ? "Copied" : "Copy failed";
+      setTimeout(() => (part(".kx-copy").textContent = "Copy link"), 1500);
+    });
+
+    // A browser may remember where its form stood: show that.
+    for (const control of controls) {
+      if (control.kind === "buttons") control.at = Math.max(0, control.inputs.findIndex((input) => input.checked));
+      if (control.kind === "slider") control.at = Number(control.inputs[0].value);
+    }
     show();
+    explorer.compute = compute; // the tests compare a twin with Python through it
     explorer.classList.add("kx-ready");
+    return { set };
   }
+
+  // A pointer over the picture moves the nearest stop under it.
+  function drags(image, rules, move, current) {
+    if (!rules.length) return;
+    const directions = new Set(rules.map((rule) => rule.direction));
+    image.style.touchAction = directions.size > 1 ? "none" : directions.has("x") ? "pan-y" : "pan-x";
+    let held = null; // the rules of the panel where the pointer went down
+    const follow = (event) => {
+      const svg = image.children[held[0].panel];
+      const { x, y } = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
+      for (const { control, direction, places, of } of held) {
+        const at = direction === "x" ? x : y;
+        const stops = places[of[Math.max(current(), 0)]];
+        let best = 0;
+        stops.forEach((place, i) => Math.abs(place - at) < Math.abs(stops[best] - at) && (best = i));
+        move(control, best);
+      }
+    };
+    image.addEventListener("pointerdown", (event) => {
+      const svg = event.target.closest(".kx-picture > svg");
+      const mine = rules.filter((rule) => image.children[rule.panel] === svg);
+      if (!svg || !mine.length || event.button !== 0) return;
+      held = mine;
+      image.setPointerCapture(event.pointerId);
+      event.preventDefault(); // do not mark the letters of the picture
+      follow(event);
+    });
+    image.addEventListener("pointermove", (event) => held && follow(event));
+    for (const kind of ["pointerup", "pointercancel"]) image.addEventListener(kind, () => (held = null));
+  }
+
+  const ready = (explorer) => started.get(explorer) ?? (started.set(explorer, start(explorer)), started.get(explorer));
+
+  // ---- Addresses: #name?base=5000 shows an explorer at that stop.
+
+  async function go(hash) {
+    const [id, query] = hash.replace(/^#/, "").split("?", 2);
+    const explorer = id && document.getElementById(decodeURIComponent(id));
+    if (!explorer?.classList.contains("kx-explorer")) return;
+    const { set } = await ready(explorer);
+    if (query) set(query);
+    const { top, bottom } = explorer.getBoundingClientRect();
+    const picture = explorer.querySelector(".kx-picture").getBoundingClientRect();
+    if (top < 0 || Math.min(bottom, picture.bottom) > innerHeight) explorer.scrollIntoView({ block: "center" });
+  }
+
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.("a[href*='#']");
+    if (!link || event.defaultPrevented || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+    const here = location.href.split("#")[0];
+    if (link.href.split("#")[0] !== here || !link.hash.includes("?")) return;
+    event.preventDefault(); // the same link works a second time, and nothing is loaded
+    history.replaceState(history.state, "", link.hash);
+    go(link.hash);
+  });
+  addEventListener("hashchange", () => go(location.hash));
 
   // Unpack when the explorer comes near, so that a page with several opens at once.
   const seen = new IntersectionObserver(
@@ -82,12 +253,15 @@
       for (const { isIntersecting, target } of entries)
         if (isIntersecting) {
           seen.unobserve(target);
-          start(target);
+          ready(target);
         }
     },
     { rootMargin: "600px" },
   );
-  const watch = () => document.querySelectorAll(".kx-explorer").forEach((explorer) => seen.observe(explorer));
+  const watch = () => {
+    document.querySelectorAll(".kx-explorer").forEach((explorer) => seen.observe(explorer));
+    if (location.hash.includes("?")) go(location.hash);
+  };
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", watch);
   else watch();
 

@@ -1,8 +1,9 @@
 """Attention and probability: maps to the simplex and their relatives."""
 
 from kexue_core.attention.entmax import entmax, entmax_jacobian, entmax_loss, sparsemax, support_size
-from kexue_core.attention.perturb import normal_cdf, normal_quantile, permute_and_flip, perturb_max
+from kexue_core.attention.perturb import permute_and_flip, perturb_max
 from kexue_core.attention.simplex import logsumexp, softmax, sparse_softmax, taylor_softmax
+from kexue_core.attention.top_k import top_k_mask
 
 __all__ = [
     "softmax",
@@ -16,6 +17,5 @@ __all__ = [
     "support_size",
     "perturb_max",
     "permute_and_flip",
-    "normal_cdf",
-    "normal_quantile",
+    "top_k_mask",
 ]

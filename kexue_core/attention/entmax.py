@@ -5,17 +5,18 @@ One identity carries it: with ``beta = alpha - 1``, softmax is ``exp(x - lambda)
 `kexue_core.attention.simplex`.
 """
 
-import numbers
+from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from kexue_core._checks import shifted_logits
-from kexue_core.attention.simplex import _log_sum_exp
+from kexue_core import _checks
+from kexue_core.attention._common import axis_back, log_sum_exp, shifted_logits
 
 __all__ = ["sparsemax", "entmax", "entmax_jacobian", "entmax_loss", "support_size"]
 
 
-def sparsemax(x, *, axis=-1, tau=1.0):
+def sparsemax(x: ArrayLike, *, axis: int = -1, tau: float = 1.0) -> NDArray[np.float64]:
     """Return the point ``p = relu(x / tau - lambda)`` of the simplex nearest to ``x / tau``: entmax of alpha 2.
 
     Parameters
@@ -45,7 +46,7 @@ def sparsemax(x, *, axis=-1, tau=1.0):
     return entmax(x, 2.0, axis=axis, tau=tau)
 
 
-def entmax(x, alpha=1.5, *, axis=-1, tau=1.0):
+def entmax(x: ArrayLike, alpha: float = 1.5, *, axis: int = -1, tau: float = 1.0) -> NDArray[np.float64]:
     """Return ``p = relu(beta x / tau - lambda)**(1/beta)``, where ``beta = alpha - 1`` and ``lambda`` makes the sum 1.
 
     It maximises ``p.x / tau + sum_i (p_i - p_i**alpha) / (alpha (alpha - 1))`` over the simplex. Alpha 1 is softmax, 2
@@ -77,12 +78,12 @@ def entmax(x, alpha=1.5, *, axis=-1, tau=1.0):
     >>> entmax([-2, 0, 0.5]).round(3)
     array([0.   , 0.326, 0.674])
     """
-    alpha = _alpha(alpha)
-    u, _ = shifted_logits(x, axis, tau)
-    return np.moveaxis(_entmax_last(u, alpha), -1, axis)
+    alpha = _checks.number("alpha", alpha, low=1)
+    u, _, _ = shifted_logits(x, axis, tau)
+    return axis_back(_entmax_last(u, alpha), axis)
 
 
-def entmax_jacobian(x, alpha=1.5, *, axis=-1, tau=1.0):
+def entmax_jacobian(x: ArrayLike, alpha: float = 1.5, *, axis: int = -1, tau: float = 1.0) -> NDArray[np.float64]:
     """Return ``dp_i/dx_j = (s_i [i = j] - s_i s_j / sum(s)) / tau``, ``s = p**(2 - alpha)`` on the support, else 0.
 
     Parameters
@@ -112,8 +113,8 @@ def entmax_jacobian(x, alpha=1.5, *, axis=-1, tau=1.0):
            [-0.5,  0.5,  0. ],
            [ 0. ,  0. ,  0. ]])
     """
-    alpha = _alpha(alpha)
-    u, _ = shifted_logits(x, axis, tau)
+    alpha = _checks.number("alpha", alpha, low=1)
+    u, _, tau = shifted_logits(x, axis, tau)
     p = _entmax_last(u, alpha)
     log_p = np.log(p, out=np.zeros_like(p), where=p > 0)
     # s is unbounded at the border of the support for alpha > 2, J is not: cut s where products are still finite.
@@ -123,10 +124,13 @@ def entmax_jacobian(x, alpha=1.5, *, axis=-1, tau=1.0):
     i = np.arange(p.shape[-1])
     J[..., i, i] = 0
     J[..., i, i] = -J.sum(axis=-1)
-    return J / tau
+    with np.errstate(over="ignore"):
+        return _checks.result(J / tau, "tau")
 
 
-def entmax_loss(x, t, alpha=1.5, *, axis=-1, tau=1.0):
+def entmax_loss(
+    x: ArrayLike, t: ArrayLike, alpha: float = 1.5, *, axis: int = -1, tau: float = 1.0
+) -> NDArray[np.float64]:
     """Return the Fenchel-Young loss of entmax, the one whose gradient in ``x`` is ``entmax(x) - onehot(t)``.
 
     It is ``p.x - x_t + tau sum_i (p_i - p_i**alpha) / (alpha (alpha - 1))`` at ``p = entmax(x, alpha, tau=tau)``. Alpha
@@ -141,9 +145,10 @@ def entmax_loss(x, t, alpha=1.5, *, axis=-1, tau=1.0):
 
     Returns
     -------
-    loss : (...) ndarray
+    loss : (...) ndarray or float
         Convex in ``x`` and nonnegative; for ``alpha > 1`` it is 0 iff ``(alpha - 1) (x_t - x_j) >= tau`` for all other
-        ``j``. It is ``inf`` where ``x_t`` is ``-inf``. Absolute error about 1e-15 times ``max(x) - x_t + tau``.
+        ``j``. It is ``inf`` where ``x_t`` is ``-inf`` or beyond
+        the largest double. Absolute error about 1e-15 times ``max(x) - x_t + tau``.
 
     Raises
     ------
@@ -161,11 +166,11 @@ def entmax_loss(x, t, alpha=1.5, *, axis=-1, tau=1.0):
     >>> [float(entmax_loss([1.0, 0.0], 0, alpha).round(3)) for alpha in (1, 1.5, 2)]
     [0.313, 0.062, 0.0]
     """
-    alpha = _alpha(alpha)
-    u, _ = shifted_logits(x, axis, tau)
+    alpha = _checks.number("alpha", alpha, low=1)
+    u, _, tau = shifted_logits(x, axis, tau)
     u_t = np.take_along_axis(u, _target(t, u.shape)[..., None], -1)[..., 0]
     if alpha == 1:
-        return tau * (_log_sum_exp(u) - u_t)
+        return tau * (log_sum_exp(u) - u_t)
     p = _entmax_last(u, alpha)
     log_p = np.log(p, out=np.zeros_like(p), where=p > 0)
     # (p - p**alpha) / (alpha - 1) loses all digits as alpha -> 1; expm1 keeps them. u = -inf must not meet p = 0.
@@ -174,7 +179,7 @@ def entmax_loss(x, t, alpha=1.5, *, axis=-1, tau=1.0):
     return tau * np.maximum(conjugate - u_t, 0)
 
 
-def support_size(x, alpha=1.5, *, axis=-1, tau=1.0):
+def support_size(x: ArrayLike, alpha: float = 1.5, *, axis: int = -1, tau: float = 1.0) -> NDArray[np.int64]:
     """Return how many entries of ``entmax(x, alpha)`` are positive, without solving for ``lambda``.
 
     With ``z = (alpha - 1) x / tau`` in descending order, entry ``k`` is positive iff
@@ -187,7 +192,7 @@ def support_size(x, alpha=1.5, *, axis=-1, tau=1.0):
 
     Returns
     -------
-    size : (...) ndarray of int
+    size : (...) ndarray of int, or int
         From 1 to ``n``; for alpha 1 the number of finite logits. An entry that is 0 only because it is below the
         smallest double counts as positive.
 
@@ -205,8 +210,8 @@ def support_size(x, alpha=1.5, *, axis=-1, tau=1.0):
     >>> [int(support_size([2, 1.5, 0.3, -0.5, -2], alpha)) for alpha in (1, 1.25, 1.5, 2, 3)]
     [5, 4, 2, 2, 1]
     """
-    alpha = _alpha(alpha)
-    u, _ = shifted_logits(x, axis, tau)
+    alpha = _checks.number("alpha", alpha, low=1)
+    u, _, _ = shifted_logits(x, axis, tau)
     if alpha == 1:
         return np.isfinite(u).sum(axis=-1)
     z = _scaled(u, alpha - 1)
@@ -278,7 +283,7 @@ def _newton_above_2(gap, kept, size, beta):
 def _least_supported(z, beta):
     """Return the smallest entry of each row that has ``h_k = sum_{i<=k} (z_i - z_k)**(1/beta) < 1``, rows sorted."""
     z = np.sort(z, axis=-1)[..., ::-1]
-    z = z[..., : (z > -1).sum(axis=-1).max()]  # at -1 an entry is cut: h_k >= 1
+    z = z[..., : (z > -1).sum(axis=-1).max(initial=1)]  # at -1 an entry is cut: h_k >= 1
     k = np.arange(1, z.shape[-1] + 1)
     if beta == 1:
         inside = (np.cumsum(z, axis=-1) - k * z < 1).sum(axis=-1, keepdims=True) - 1
@@ -302,20 +307,8 @@ def _scaled(u, factor):
         return np.maximum(factor * u, -1)
 
 
-def _alpha(alpha):
-    if isinstance(alpha, bool) or not isinstance(alpha, numbers.Real):
-        raise TypeError(f"alpha must be a real number, got {alpha!r}")
-    if not 1 <= alpha < np.inf:
-        raise ValueError(f"alpha must be finite and at least 1, got {alpha}")
-    return float(alpha)
-
-
 def _target(t, shape):
-    t = np.asarray(t)
-    if t.dtype.kind not in "iu":
-        raise TypeError(f"t must hold integers, got dtype {t.dtype}")
-    if t.size and (t.min() < 0 or t.max() >= shape[-1]):
-        raise ValueError(f"t must lie in 0..{shape[-1] - 1}, got {t.min() if t.min() < 0 else t.max()}")
+    t = _checks.array("t", t, kind="integer", low=0, high=shape[-1] - 1)
     try:
         return np.broadcast_to(t, shape[:-1])
     except ValueError:

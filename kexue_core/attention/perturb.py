@@ -4,20 +4,27 @@ Gumbel noise gives softmax, exponential noise the permute-and-flip mechanism of 
 without closed form. No sample is drawn: each probability is a one-dimensional integral. Signature as in `simplex`.
 """
 
+from __future__ import annotations
+
 import functools
 import math
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from kexue_core._checks import choice, finite_array, integer, real_array, shifted_logits
+from kexue_core import _checks
+from kexue_core.attention._common import axis_back, shifted_logits
+from kexue_core.special import log_normal_cdf, log_normal_density
 
-__all__ = ["perturb_max", "permute_and_flip", "normal_cdf", "normal_quantile"]
+__all__ = ["perturb_max", "permute_and_flip"]
 
 
 _NEVER = -1e3  # a logit so far below the maximum has probability 0
 
 
-def perturb_max(x, noise="normal", *, nodes=400, axis=-1, tau=1.0):
+def perturb_max(
+    x: ArrayLike, noise: str = "normal", *, nodes: int = 400, axis: int = -1, tau: float = 1.0
+) -> NDArray[np.float64]:
     """Return ``p_i = P[x_i / tau + e_i is the largest]`` for independent noise ``e_i``.
 
     At ``tau = 1`` it is the integral of ``f(s - x_i) prod_{j != i} F(s - x_j)`` over ``s``, with density ``f`` and
@@ -55,22 +62,28 @@ def perturb_max(x, noise="normal", *, nodes=400, axis=-1, tau=1.0):
 
     Examples
     --------
+    >>> from kexue_core.special import normal_cdf
     >>> perturb_max([1, 0]).round(3), normal_cdf(1 / 2**0.5).round(3)
     (array([0.76, 0.24]), np.float64(0.76))
     >>> perturb_max([-2, 0, 0.5], "gumbel").round(3)
     array([0.049, 0.359, 0.592])
     """
-    rule, log_density, log_cdf = _NOISE[choice("noise", noise, tuple(_NOISE))]
+    rule, log_density, log_cdf = _NOISE[_checks.choice("noise", noise, tuple(_NOISE))]
     u = np.maximum(shifted_logits(x, axis, tau)[0], _NEVER)
     p = np.zeros_like(u)
-    for s, weight in zip(*rule(integer("nodes", nodes, minimum=1), u.shape[-1])):
-        below = log_cdf(s - u)
+    points, weights = rule(_checks.integer("nodes", nodes, low=1), u.shape[-1])
+    block = max(1, 2**14 // max(1, u.size))  # so many nodes at once
+    place = (..., *u.ndim * [None])
+    for i in range(0, len(points), block):
+        s = points[i : i + block][place] - u
+        below = log_cdf(s)
         # in logarithms: the product over all n, divided by the own factor, would be 0 / 0 far to the left
-        p += weight * np.exp(log_density(s - u) + below.sum(axis=-1, keepdims=True) - below)
-    return np.moveaxis(p / p.sum(axis=-1, keepdims=True), -1, axis)
+        terms = np.exp(log_density(s) + below.sum(axis=-1, keepdims=True) - below)
+        p += (weights[i : i + block][place] * terms).sum(axis=0)
+    return axis_back(p / p.sum(axis=-1, keepdims=True), axis)
 
 
-def permute_and_flip(x, *, axis=-1, tau=1.0):
+def permute_and_flip(x: ArrayLike, *, axis: int = -1, tau: float = 1.0) -> NDArray[np.float64]:
     """Return the law of: visit the items in random order, accept item i with probability ``exp((x_i - max x) / tau)``.
 
     Rounds are repeated until one is accepted, which the maximum always is. With ``a_i`` for that probability,
@@ -108,93 +121,7 @@ def permute_and_flip(x, *, axis=-1, tau=1.0):
     for v, weight in zip(*_unit_legendre(min((n + 1) // 2, 128 + 3 * math.isqrt(n)))):
         reject = 1 - a * v
         p += weight * a * (reject.prod(axis=-1, keepdims=True) / reject)
-    return np.moveaxis(p / p.sum(axis=-1, keepdims=True), -1, axis)
-
-
-def normal_cdf(s):
-    """Return the probability that a standard normal number is below ``s``.
-
-    Parameters
-    ----------
-    s : (...) array_like
-        Real numbers, infinities included.
-
-    Returns
-    -------
-    t : (...) ndarray
-        In [0, 1], increasing; relative error below 1e-12 as long as ``t`` is a normal double (``s > -37.5``).
-
-    Raises
-    ------
-    ValueError
-        If ``s`` is empty or holds NaN.
-
-    References
-    ----------
-    .. [1] Hunter and Regan, "A note on the evaluation of the complementary error function", Math. Comp. 26 (1972).
-
-    Examples
-    --------
-    >>> normal_cdf([-1, 0, 1]).round(3)
-    array([0.159, 0.5  , 0.841])
-    """
-    return np.exp(_log_normal_cdf(np.clip(real_array("s", s), -1e3, 1e3)))
-
-
-def normal_quantile(t):
-    """Return the number below which a standard normal number is with probability ``t``.
-
-    Parameters
-    ----------
-    t : (...) array_like
-        Strictly between 0 and 1.
-
-    Returns
-    -------
-    s : (...) ndarray
-        Inverse of `normal_cdf`, odd about ``t = 0.5``; relative error below 1e-13 (close to 0.5: absolute, 1e-15).
-
-    Raises
-    ------
-    ValueError
-        If ``t`` is empty, NaN or not strictly between 0 and 1.
-
-    References
-    ----------
-    .. [1] kexue.fm/archives/10145, result 8 (noise on a uniform grid of ``t``).
-
-    Examples
-    --------
-    >>> normal_quantile([0.025, 0.5, 0.841]).round(3) + 0.0
-    array([-1.96 ,  0.   ,  0.999])
-    """
-    t = finite_array("t", t)
-    if not ((t > 0) & (t < 1)).all():
-        raise ValueError(f"t must lie strictly between 0 and 1, got {t[(t <= 0) | (t >= 1)].flat[0]}")
-    lower = np.log(np.minimum(t, 1 - t))
-    # F(s) <= exp(-s^2 / 2) / 2 for s <= 0 puts the start left of the root; log F is concave, so Newton rises to it.
-    s = -np.sqrt(np.maximum(-2 * (np.log(2) + lower), 0))
-    for _ in range(8):
-        below = _log_normal_cdf(s)
-        s = np.minimum(s + (lower - below) / np.exp(_log_normal_density(s) - below), 0)
-    return np.where(t > 0.5, -s, s)
-
-
-def _log_normal_density(s):
-    return -s * s / 2 - np.log(2 * np.pi) / 2
-
-
-def _log_normal_cdf(s):
-    """Return ``log F(s)``: the midpoint rule on ``erfc(y) = (2 y / pi) exp(-y^2) int_0^oo exp(-r^2) / (y^2 + r^2) dr``.
-
-    The rule of step 1/2 misses the pole at ``r = i y``, whose residue is known; what remains is ``exp(-4 pi^2)``.
-    """
-    y = np.abs(s) / np.sqrt(2)
-    r = (np.arange(13) + 0.5) / 2
-    scaled = sum(y / (y * y + q) * np.exp(-q) for q in r * r) / np.pi
-    pole = np.where(y < 2 * np.pi, 2 * np.exp(np.minimum(y * y, 40)) / (1 + np.exp(np.minimum(4 * np.pi * y, 700))), 0)
-    log_tail = np.log((scaled + pole) / 2) - y * y
-    return np.where(s < 0, log_tail, np.log1p(-np.exp(log_tail)))
+    return axis_back(p / p.sum(axis=-1, keepdims=True), axis)
 
 
 def _log_gumbel_cdf(s):
@@ -230,6 +157,6 @@ def _exponential_rule(nodes, n):
 # name: quadrature rule for the integral over s when max x = 0, log density, log distribution function
 _NOISE = {
     "gumbel": (_interval(-4, 40), lambda s: -s - np.exp(-s), _log_gumbel_cdf),
-    "normal": (_interval(-20, 10), _log_normal_density, _log_normal_cdf),
+    "normal": (_interval(-20, 10), log_normal_density, log_normal_cdf),
     "exponential": (_exponential_rule, np.negative, _log_exponential_cdf),
 }

@@ -1,18 +1,30 @@
 """Maps from logits to the probability simplex: softmax, and its relatives by series and by selection.
 
-All maps here, in `kexue_core.entmax` and in `kexue_core.perturb` share ``f(x, ..., *, axis=-1, tau=1.0)``, so that a
+All maps here, in `entmax` and in `perturb` share ``f(x, ..., *, axis=-1, tau=1.0)``, so that a
 chapter can loop over them. ``-inf`` is a legal logit (its probability is 0) except for `taylor_softmax`; all maps but
 that one are unchanged by a constant added to ``x``.
 """
 
-import numpy as np
+from __future__ import annotations
 
-from kexue_core._checks import axis_last, finite_array, integer, positive, shifted_logits
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from kexue_core import _checks
+from kexue_core.attention._common import (
+    axis_back,
+    axis_last,
+    finite_top,
+    log_sum_exp,
+    positive,
+    select_top_k,
+    shifted_logits,
+)
 
 __all__ = ["softmax", "logsumexp", "taylor_softmax", "sparse_softmax"]
 
 
-def softmax(x, *, axis=-1, tau=1.0):
+def softmax(x: ArrayLike, *, axis: int = -1, tau: float = 1.0) -> NDArray[np.float64]:
     """Return the probabilities ``p_i = exp(x_i / tau) / sum_j exp(x_j / tau)``.
 
     Parameters
@@ -43,11 +55,13 @@ def softmax(x, *, axis=-1, tau=1.0):
     >>> softmax([-2, 0, 0.5]).round(3)
     array([0.049, 0.359, 0.592])
     """
-    p = np.exp(shifted_logits(x, axis, tau)[0])
-    return np.moveaxis(p / p.sum(axis=-1, keepdims=True), -1, axis)
+    u, _, _ = shifted_logits(x, axis, tau)
+    p = np.exp(u, out=u)
+    p /= p.sum(axis=-1, keepdims=True)
+    return axis_back(p, axis)
 
 
-def logsumexp(x, *, axis=-1, tau=1.0):
+def logsumexp(x: ArrayLike, *, axis: int = -1, tau: float = 1.0) -> NDArray[np.float64]:
     """Return the smooth maximum ``tau log sum_i exp(x_i / tau)``, whose gradient is the softmax.
 
     Parameters
@@ -57,13 +71,13 @@ def logsumexp(x, *, axis=-1, tau=1.0):
 
     Returns
     -------
-    value : (...) ndarray
+    value : (...) ndarray or float
         Between ``max(x)`` and ``max(x) + tau log(n)``.
 
     Raises
     ------
     ValueError
-        As in `softmax`.
+        As in `softmax`, and if the value is beyond the largest double.
 
     References
     ----------
@@ -74,11 +88,12 @@ def logsumexp(x, *, axis=-1, tau=1.0):
     >>> logsumexp([1000.0, 1000.0]).round(3)
     np.float64(1000.693)
     """
-    u, top = shifted_logits(x, axis, tau)
-    return top[..., 0] + tau * _log_sum_exp(u)
+    u, top, tau = shifted_logits(x, axis, tau)
+    with np.errstate(over="ignore"):
+        return _checks.result(top[..., 0] + tau * log_sum_exp(u), "x", "tau")
 
 
-def taylor_softmax(x, order=2, *, axis=-1, tau=1.0):
+def taylor_softmax(x: ArrayLike, order: int = 2, *, axis: int = -1, tau: float = 1.0) -> NDArray[np.float64]:
     """Return the probabilities ``p_i = f(x_i / tau) / sum_j f(x_j / tau)``, ``f(v) = sum_{m <= order} v**m / m!``.
 
     ``f`` is positive because ``order! f(v)`` is the integral of ``exp(-s) (v + s)**order`` over ``s > 0``. It is summed
@@ -113,19 +128,19 @@ def taylor_softmax(x, order=2, *, axis=-1, tau=1.0):
     >>> taylor_softmax([1, 0, -4]).round(3)
     array([0.294, 0.118, 0.588])
     """
-    order = integer("order", order, minimum=2)
-    if order % 2 or order > 100:
-        raise ValueError(f"order must be even and at most 100, got {order}")
-    x, tau = axis_last(finite_array("x", x), axis), positive("tau", tau)
+    order = _checks.integer("order", order, low=2, high=100)
+    if order % 2:
+        raise ValueError(f"order must be even, got {order}")
+    x, tau = axis_last(_checks.array("x", x), axis), positive("tau", tau)
     # Powers of (x + tau s) / scale stay in range where those of x / tau overflow.
     scale = np.maximum(np.abs(x).max(axis=-1, keepdims=True), tau)
     f = np.zeros_like(x)
     for s, weight in zip(*np.polynomial.laguerre.laggauss(order // 2 + 1)):
         f += weight * (x / scale + s * (tau / scale)) ** order
-    return np.moveaxis(f / f.sum(axis=-1, keepdims=True), -1, axis)
+    return axis_back(f / f.sum(axis=-1, keepdims=True), axis)
 
 
-def sparse_softmax(x, k, *, axis=-1, tau=1.0):
+def sparse_softmax(x: ArrayLike, k: int, *, axis: int = -1, tau: float = 1.0) -> NDArray[np.float64]:
     """Return the softmax of the ``k`` largest logits, and 0 for the others.
 
     Parameters
@@ -154,17 +169,12 @@ def sparse_softmax(x, k, *, axis=-1, tau=1.0):
     >>> sparse_softmax([-2, 0, 0.5], 2).round(3)
     array([0.   , 0.378, 0.622])
     """
-    u, _ = shifted_logits(x, axis, tau)
-    if integer("k", k, minimum=1) > u.shape[-1]:
-        raise ValueError(f"k must be at most {u.shape[-1]}, the length of the axis, got {k}")
-    kept = np.argsort(-u, axis=-1, kind="stable")[..., :k]
-    p = np.zeros_like(u)
-    np.put_along_axis(p, kept, softmax(np.take_along_axis(u, kept, -1)), -1)
-    return np.moveaxis(p, -1, axis)
-
-
-def _log_sum_exp(u):
-    """Return ``log sum exp(u)`` where the maximum is 0; log1p of the others keeps a sum that is just above 1."""
-    others = np.exp(u)
-    np.put_along_axis(others, u.argmax(axis=-1, keepdims=True), 0, -1)
-    return np.log1p(others.sum(axis=-1))
+    last, tau = axis_last(_checks.array("x", x, finite=False), axis), positive("tau", tau)
+    mask = select_top_k(last, _checks.integer("k", k, low=1, high=last.shape[-1]))
+    kept = last[mask].reshape(*last.shape[:-1], k)
+    top = finite_top(last, kept.max(axis=-1, keepdims=True))
+    with np.errstate(over="ignore"):
+        q = np.exp((kept - top) / tau)
+    p = np.zeros(last.shape)
+    p[mask] = (q / q.sum(axis=-1, keepdims=True)).ravel()
+    return axis_back(p, axis)

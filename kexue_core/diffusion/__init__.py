@@ -11,37 +11,41 @@ from kexue_core.diffusion.denoisers import (
     denoise_mixture,
     denoise_points,
     disk_images,
-    edm_time_steps,
     velocity,
 )
+from kexue_core.diffusion.losses import diffuse, gradient_variances, loss_weights, terminal_kl_bits
 from kexue_core.diffusion.mean_value import TrajectoryPCA, fit_mean_direction, gaussian_mean_time, trajectory_pca
-from kexue_core.diffusion.samplers import METHODS, reference_trajectory, solve_diffusion_ode, steps_at_nfe
-from kexue_core.diffusion.schedules import (
-    ddpm_schedule,
-    diffuse,
-    gradient_variances,
-    loss_weights,
-    respace,
-    terminal_kl_bits,
+from kexue_core.diffusion.samplers import (
+    METHODS,
+    Method,
+    solve_diffusion_ode,
+    solve_reference,
+    steps_at_nfe,
+    trajectory,
 )
+from kexue_core.diffusion.schedules import Schedule, ddpm_schedule, edm_time_steps, respace, schedule_from_betas
 
 __all__ = [
     "edm_time_steps",
+    "Schedule",
+    "ddpm_schedule",
+    "schedule_from_betas",
+    "respace",
     "denoise_gaussian",
     "denoise_mixture",
     "denoise_points",
     "velocity",
     "disk_images",
-    "ddpm_schedule",
-    "respace",
     "diffuse",
     "loss_weights",
     "gradient_variances",
     "terminal_kl_bits",
     "METHODS",
+    "Method",
     "steps_at_nfe",
     "solve_diffusion_ode",
-    "reference_trajectory",
+    "solve_reference",
+    "trajectory",
     "posterior_coefficients",
     "reverse_noise",
     "ancestral_sample",

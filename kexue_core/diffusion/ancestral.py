@@ -1,19 +1,23 @@
 """Construction after demolition: ancestral sampling of a DDPM whose denoiser is known in closed form.
 
-Notation and schedules of `schedules`. Where a network would be trained, `ancestral_sample` takes ``denoise`` of
-`kexue_core.diffusion`, bound to its data; in its time a DDPM state is ``x_t / bar_alpha_t`` at noise level
+Notation and schedules of `schedules`. Where a network would be trained, `ancestral_sample` takes a denoiser of
+`denoisers`, bound to its data; in its time a DDPM state is ``x_t / bar_alpha_t`` at noise level
 ``bar_beta_t / bar_alpha_t``.
 """
 
+from __future__ import annotations
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from kexue_core import _checks
-from kexue_core.diffusion.schedules import _check_length
+from kexue_core.diffusion._common import Callback, Denoiser, denoised, not_negative
+from kexue_core.diffusion.schedules import Schedule
 
 __all__ = ["posterior_coefficients", "reverse_noise", "ancestral_sample", "gaussian_chain_variance"]
 
 
-def posterior_coefficients(schedule):
+def posterior_coefficients(schedule: Schedule) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return ``u, v`` of the posterior mean ``E[x_{t-1} | x_t, x_0] = u_t x_0 + v_t x_t`` of all steps.
 
     ``u_t = bar_alpha_{t-1} beta_t^2 / bar_beta_t^2`` and ``v_t = alpha_t bar_beta_{t-1}^2 / bar_beta_t^2``; the spread
@@ -23,7 +27,7 @@ def posterior_coefficients(schedule):
     Parameters
     ----------
     schedule : Schedule
-        Of `kexue_core.diffusion.schedules.ddpm_schedule`, ``T`` steps.
+        Of `ddpm_schedule` or `schedule_from_betas`, ``T`` steps.
 
     Returns
     -------
@@ -46,12 +50,12 @@ def posterior_coefficients(schedule):
     >>> u.round(3), v.round(3)
     (array([1.   , 0.667, 0.501]), array([0.   , 0.333, 0.499]))
     """
-    _check_length(schedule)
+    _checks.instance("schedule", schedule, Schedule)
     u = schedule.bar_alpha_prev * (schedule.beta / schedule.bar_beta) ** 2
     return u, schedule.alpha * (schedule.bar_beta_prev / schedule.bar_beta) ** 2
 
 
-def reverse_noise(schedule, variance):
+def reverse_noise(schedule: Schedule, variance: ArrayLike) -> NDArray[np.float64]:
     """Return the noise ``sigma_t = beta_t sqrt(V_{t-1} / V_t)`` that undoes each step exactly for Gaussian data.
 
     ``V_t = bar_alpha_t^2 variance + bar_beta_t^2`` is the variance of ``x_t``. The two usual choices are two cases:
@@ -61,7 +65,7 @@ def reverse_noise(schedule, variance):
     Parameters
     ----------
     schedule : Schedule
-        Of `kexue_core.diffusion.schedules.ddpm_schedule`, ``T`` steps.
+        Of `ddpm_schedule` or `schedule_from_betas`, ``T`` steps.
     variance : (...) array_like
         Of the data, not negative.
 
@@ -88,12 +92,19 @@ def reverse_noise(schedule, variance):
     array([[0.   , 0.81 , 0.992],
            [0.82 , 0.982, 0.998]])
     """
-    _check_length(schedule)
     before, after = _marginal_variances(schedule, variance)
     return schedule.beta * np.sqrt(before / after)
 
 
-def ancestral_sample(denoise, x, schedule, *, sigma=None, rng=None, callback=None):
+def ancestral_sample(
+    denoise: Denoiser,
+    x: ArrayLike,
+    schedule: Schedule,
+    *,
+    sigma: ArrayLike | None = None,
+    rng: np.random.Generator | None = None,
+    callback: Callback | None = None,
+) -> NDArray[np.float64]:
     """Build samples from noise: ``x_{t-1} = (x_t - beta_t eps_theta(x_t, t)) / alpha_t + sigma_t z``, ``t = T .. 1``.
 
     ``eps_theta = (beta_t / bar_beta_t^2) (x_t - bar_alpha_t D)`` with ``D = E[x_0 | x_t]`` by ``denoise``, evaluated as
@@ -102,11 +113,12 @@ def ancestral_sample(denoise, x, schedule, *, sigma=None, rng=None, callback=Non
     Parameters
     ----------
     denoise : callable
-        ``denoise(y, s)`` returns ``E[x_0 | x_0 + s z = y]``, of the shape of ``y``.
+        ``denoise(x, t)`` returns ``E[x_0 | x_0 + t z = x]``, of the shape of ``x``; it gets ``x_t / bar_alpha_t`` and
+        the noise level ``bar_beta_t / bar_alpha_t``.
     x : (..., D) array_like
         Start ``x_T``, usually standard normal noise.
     schedule : Schedule
-        Of `kexue_core.diffusion.schedules.ddpm_schedule`, ``T`` steps.
+        Of `ddpm_schedule` or `schedule_from_betas`, ``T`` steps.
     sigma : (..., T) array_like, optional
         Noise of each step, not negative; leading axes broadcast against ``x``. By default ``beta``, the article's
         choice; ``0 * schedule.beta`` decodes greedily; `reverse_noise` makes others.
@@ -140,31 +152,29 @@ def ancestral_sample(denoise, x, schedule, *, sigma=None, rng=None, callback=Non
     >>> ancestral_sample(denoise_gaussian, [1.0], schedule, sigma=0 * schedule.beta).round(3)
     array([0.006])
     """
-    x = _checks.finite_array("x", x)
-    if x.ndim == 0:
-        raise ValueError(f"x must have shape (..., D), got the number {x}")
-    T, sigma = _check_length(schedule), _noise(sigma, schedule, x.shape)
-    noisy = sigma.any()
-    if noisy and not isinstance(rng, np.random.Generator):
-        raise TypeError(f"rng must be a numpy.random.Generator unless sigma is 0, got {rng!r}")
+    x = _checks.array("x", x, core=1)
     u, v = posterior_coefficients(schedule)
-    for t in range(T, 0, -1):
+    sigma = _noise(sigma, schedule, x.shape)
+    noisy = sigma.any()
+    if noisy:
+        rng = _checks.generator("rng", rng)
+    levels = zip(u.tolist(), v.tolist(), schedule.bar_alpha.tolist(), schedule.bar_beta.tolist())
+    for t, (u_t, v_t, a, b) in reversed(list(enumerate(levels, start=1))):
         if callback is not None:
             callback(t, x.copy())
-        a, b = float(schedule.bar_alpha[t - 1]), float(schedule.bar_beta[t - 1])
-        denoised = _checks.finite_array("denoise(y, s)", denoise(x / a, b / a))
-        if denoised.shape != x.shape:
-            raise ValueError(f"denoise(y, s) must have the shape {x.shape} of x, got {denoised.shape}")
-        x = u[t - 1] * denoised + v[t - 1] * x
-        if noisy:
-            x = x + sigma[..., t - 1] * rng.standard_normal(x.shape)
-    x = _checks.finite_array("x", x)
+        with np.errstate(over="ignore", invalid="ignore"):
+            x = u_t * denoised(denoise, x / a, b / a, x.shape) + v_t * x
+            if noisy:
+                x += sigma[..., t - 1] * rng.standard_normal(x.shape)
+    x = _checks.result(x, "x", "sigma")
     if callback is not None:
         callback(0, x.copy())
     return x
 
 
-def gaussian_chain_variance(schedule, variance, *, sigma=None):
+def gaussian_chain_variance(
+    schedule: Schedule, variance: ArrayLike, *, sigma: ArrayLike | None = None
+) -> NDArray[np.float64]:
     """Return the variance of `ancestral_sample` from standard noise for Gaussian data, without sampling.
 
     With ``V_t`` as in `reverse_noise` the optimal step multiplies ``x_t`` by ``alpha_t V_{t-1} / V_t``; so
@@ -173,7 +183,7 @@ def gaussian_chain_variance(schedule, variance, *, sigma=None):
     Parameters
     ----------
     schedule : Schedule
-        Of `kexue_core.diffusion.schedules.ddpm_schedule`, ``T`` steps.
+        Of `ddpm_schedule` or `schedule_from_betas`, ``T`` steps.
     variance : (...) array_like
         Of the data, not negative.
     sigma : (..., T) array_like, optional
@@ -202,26 +212,25 @@ def gaussian_chain_variance(schedule, variance, *, sigma=None):
     >>> gaussian_chain_variance(respace(ddpm_schedule(1000), 20), [0.25, 1.0, 4.0]).round(3)
     array([0.296, 1.   , 3.564])
     """
-    T = _check_length(schedule)
     before, after = _marginal_variances(schedule, variance)
     sigma = _noise(sigma, schedule, before.shape[:-1])
     gain = (schedule.alpha * before / after) ** 2
     v = np.ones(before.shape[:-1])
-    for i in range(T - 1, -1, -1):
-        v = gain[..., i] * v + sigma[..., i] ** 2
-    return v[()]
+    with np.errstate(over="ignore"):
+        for i in range(len(schedule.beta) - 1, -1, -1):
+            v = gain[..., i] * v + sigma[..., i] ** 2
+    return _checks.result(v, "sigma")
 
 
 def _marginal_variances(schedule, variance):
-    variance = _checks.finite_array("variance", variance)[..., None]
-    if variance.min() < 0:
-        raise ValueError(f"variance must not be negative, got {variance.min()}")
+    _checks.instance("schedule", schedule, Schedule)
+    variance = not_negative("variance", variance)[..., None]
     before = schedule.bar_alpha_prev**2 * variance + schedule.bar_beta_prev**2
     return before, schedule.bar_alpha**2 * variance + schedule.bar_beta**2
 
 
 def _noise(sigma, schedule, shape):
-    sigma = schedule.beta if sigma is None else _checks.finite_array("sigma", sigma)
+    sigma = schedule.beta if sigma is None else not_negative("sigma", sigma)
     T = len(schedule.beta)
     try:
         fits = sigma.shape[-1:] == (T,) and np.broadcast_shapes(sigma.shape[:-1], shape) == shape
@@ -231,6 +240,4 @@ def _noise(sigma, schedule, shape):
         raise ValueError(
             f"sigma must have shape (..., {T}) with leading axes that fit {shape}, got shape {sigma.shape}"
         )
-    if sigma.min() < 0:
-        raise ValueError(f"sigma must not be negative, got {sigma.min()}")
     return sigma

@@ -5,18 +5,22 @@ are the time itself where it has a formula (`gaussian_mean_time`), the best time
 and the measurement that tells how nearly trajectories are plane curves (`trajectory_pca`).
 """
 
+from __future__ import annotations
+
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from kexue_core import _checks
-from kexue_core.diffusion.samplers import solve_diffusion_ode
+from kexue_core.diffusion._common import Denoiser, decreasing_times, denoised, not_negative
+from kexue_core.diffusion.samplers import METHODS
 
 __all__ = ["gaussian_mean_time", "fit_mean_direction", "TrajectoryPCA", "trajectory_pca"]
 
 
-def gaussian_mean_time(t, u, std):
+def gaussian_mean_time(t: ArrayLike, u: ArrayLike, std: ArrayLike) -> NDArray[np.float64]:
     """Return the time ``s`` at which one ``"amed"`` step from ``t`` to ``u`` is exact for data ``N(mean, std^2 I)``.
 
     With ``T = sqrt(t^2 + std^2)`` and ``U = sqrt(u^2 + std^2)`` the condition is ``a s^2 + s = b``, ``b = T (t + u) /
@@ -32,7 +36,7 @@ def gaussian_mean_time(t, u, std):
 
     Returns
     -------
-    s : (...) ndarray
+    s : (...) ndarray or float
         Between ``u`` and ``t``; grows with ``std``, up to ``(t + u) / 2`` for ``std -> inf``.
 
     Raises
@@ -49,17 +53,15 @@ def gaussian_mean_time(t, u, std):
     >>> gaussian_mean_time(80.0, 0.002, [0.05, 1.0]).round(3)
     array([2.015, 8.461])
     """
-    t, u, std = (_checks.finite_array(*pair) for pair in (("t", t), ("u", u), ("std", std)))
-    if u.min() <= 0:
-        raise ValueError(f"u must be positive, got {u.min()}")
-    try:
-        gap = np.broadcast_arrays(t - u, std)[0]
-    except ValueError:
-        raise ValueError(f"t, u and std must broadcast, got shapes {t.shape}, {u.shape} and {std.shape}") from None
-    if gap.min() <= 0:
-        raise ValueError(f"u must be smaller than t, got u - t = {-gap.min()}")
-    if std.min() < 0:
-        raise ValueError(f"std must not be negative, got {std.min()}")
+    t, u, std = _checks.array("t", t), _checks.array("u", u, low=0, open="low"), not_negative("std", std)
+    _checks.broadcast(("t", t, 0), ("u", u, 0), ("std", std, 0))
+    if (gap := u - t).max(initial=-1) >= 0:
+        raise ValueError(f"u must be smaller than t, got u - t = {gap.max()}")
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _checks.result(_mean_time(t, u, std), "t", "u", "std")
+
+
+def _mean_time(t, u, std):
     T, U = np.hypot(t, std), np.hypot(u, std)
     b = (t + u) * (T / (T + U))
     # The plain condition, a quadratic with T - U and t U - u T in it, cancels for large std and short steps; here both
@@ -68,7 +70,15 @@ def gaussian_mean_time(t, u, std):
     return 2 * b / (1 + np.sqrt(1 + 4 * a * b))
 
 
-def fit_mean_direction(denoise, x, times, targets, *, grid=None, analytic_first=False):
+def fit_mean_direction(
+    denoise: Denoiser,
+    x: ArrayLike,
+    times: ArrayLike,
+    targets: ArrayLike,
+    *,
+    grid: ArrayLike | None = None,
+    analytic_first: bool = False,
+) -> NDArray[np.float64]:
     """Return the exponents ``r`` with which ``"amed"`` lands nearest to ``targets``, found step by step.
 
     ``r_i = argmin_r |x_i + (u - t) v(x_s, s) - targets[i + 1]|^2`` summed over the batch, ``s = u^r t^(1 - r)``, each
@@ -78,16 +88,16 @@ def fit_mean_direction(denoise, x, times, targets, *, grid=None, analytic_first=
     Parameters
     ----------
     denoise : callable
-        ``denoise(x, t)`` returns ``D``, of the shape of ``x``.
+        ``denoise(x, t)`` returns ``D``, of the shape of ``x``, of which it gets a copy.
     x : (..., D) array_like
         Training noise at ``times[0]``; all leading axes are averaged.
     times : (N,) array_like
         Positive, strictly decreasing, at least 2.
     targets : (N, ..., D) array_like
-        Accurate solution at ``times``, from `reference_trajectory`.
+        Accurate solution at ``times``, from `solve_reference` by way of `trajectory`.
     grid : (G,) array_like, optional
-        Exponents to try, in ``[0, 1]``; ``0, 0.01, ..., 1`` by default. Costs about ``2 G`` calls of ``denoise`` for
-        each step.
+        Exponents to try, in ``[0, 1]``; ``0, 0.01, ..., 1`` by default. Costs ``G + 1`` calls of ``denoise`` for each
+        step.
     analytic_first : bool
         As in `solve_diffusion_ode`.
 
@@ -109,39 +119,42 @@ def fit_mean_direction(denoise, x, times, targets, *, grid=None, analytic_first=
     Examples
     --------
     >>> from kexue_core.diffusion.denoisers import denoise_gaussian
-    >>> from kexue_core.diffusion.samplers import reference_trajectory
+    >>> from kexue_core.diffusion.samplers import solve_reference, trajectory
     >>> x, times = [[1.0], [-2.0]], [80.0, 0.002]
-    >>> fit_mean_direction(denoise_gaussian, x, times, reference_trajectory(denoise_gaussian, x, times))
+    >>> fit_mean_direction(denoise_gaussian, x, times, trajectory(solve_reference, denoise_gaussian, x, times))
     array([0.21])
     """
-    x, times = _checks.finite_array("x", x), _checks.decreasing_times(times)
-    targets = _checks.finite_array("targets", targets)
-    if targets.shape != (len(times), *x.shape):
-        raise ValueError(f"targets must have shape {(len(times), *x.shape)}, one x for each time, got {targets.shape}")
-    grid = np.arange(101) / 100 if grid is None else _checks.finite_array("grid", grid, ndim=1)
-    _checks.in_unit_interval("grid", grid)
+    x, times = _checks.array("x", x, core=1), decreasing_times(times)
+    targets = _checks.array("targets", targets, shape=(len(times), *x.shape))
+    grid = np.arange(101) / 100 if grid is None else _checks.array("grid", grid, ndim=1, core=1, low=0, high=1)
+
+    def v(x, t):
+        return (x - denoised(denoise, x, t, x.shape)) / t
 
     fitted = []
-    for i, step in enumerate(pairwise(times)):
-
-        def land(r, x=x, step=step, analytic=analytic_first and i == 0):
-            return solve_diffusion_ode(denoise, x, step, method="amed", r=r, analytic_first=analytic)[0][-1]
-
-        errors = [np.sum((land(r) - targets[i + 1]) ** 2) for r in grid]
-        fitted.append(grid[np.argmin(errors)])
-        x = land(fitted[-1])
+    with np.errstate(over="ignore", invalid="ignore"):
+        for i, (t, u) in enumerate(pairwise(times)):
+            # The first direction of a step does not depend on r.
+            d = x / np.hypot(1, t) if analytic_first and i == 0 else v(x, t)
+            best = np.inf
+            for r in grid.tolist():
+                landed = x + (u - t) * METHODS["amed"].direction(v, x, t, u, d, r)
+                error = np.sum((landed - targets[i + 1]) ** 2)
+                if error < best or len(fitted) == i:
+                    fitted, best, end = [*fitted[:i], r], error, landed
+            x = _checks.result(end, "denoise")
     return np.array(fitted)
 
 
 class TrajectoryPCA(NamedTuple):
     """Principal components of trajectories, as `trajectory_pca` returns them."""
 
-    explained: np.ndarray
-    coordinates: np.ndarray
-    residuals: np.ndarray
+    explained: NDArray[np.float64]
+    coordinates: NDArray[np.float64]
+    residuals: NDArray[np.float64]
 
 
-def trajectory_pca(trajectory, n_components=3):
+def trajectory_pca(trajectory: ArrayLike, n_components: int = 3) -> TrajectoryPCA:
     """Return how nearly each trajectory stays on a line, in a plane, in a space, by PCA over its own times.
 
     Singular value decomposition of ``trajectory - mean over time``, separately for each starting point.
@@ -178,17 +191,17 @@ def trajectory_pca(trajectory, n_components=3):
     >>> explained.round(3), residuals.max(axis=1).round(3)
     (array([0.988, 0.012]), array([2.539, 0.283, 0.   ]))
     """
-    trajectory = _checks.finite_array("trajectory", trajectory)
+    trajectory = _checks.array("trajectory", trajectory, core=1)
     if trajectory.ndim < 2 or len(trajectory) < 2:
         raise ValueError(f"trajectory must have shape (N, ..., D) with N at least 2, got shape {trajectory.shape}")
-    largest = min(len(trajectory), trajectory.shape[-1])
-    n = _checks.integer("n_components", n_components, minimum=1)
-    if n > largest:
-        raise ValueError(f"n_components must be at most min(N, D) = {largest}, got {n}")
-    centred = np.moveaxis(trajectory - trajectory.mean(axis=0), 0, -2)
-    left, singular, _ = np.linalg.svd(centred, full_matrices=False)
+    n = _checks.integer("n_components", n_components, low=1, high=min(len(trajectory), trajectory.shape[-1]))
     if (trajectory == trajectory[0]).all(axis=(0, -1)).any():
         raise ValueError("trajectory must move, got one that is constant in time")
+    with np.errstate(over="ignore", invalid="ignore"):
+        centred = _checks.result(np.moveaxis(trajectory - trajectory.mean(axis=0), 0, -2), "trajectory")
+    # In units of a power of 2 near the largest distance, which rounds nothing: squares neither underflow nor overflow.
+    unit = np.exp2(np.frexp(np.abs(centred).max(axis=(-2, -1), keepdims=True))[1].astype(float) - 1)
+    left, singular, _ = np.linalg.svd(centred / unit, full_matrices=False)
     coordinates = left * (singular * np.where(left[..., 0, :] < 0, -1, 1))[..., None, :]
     # Tails of the sum of squares, smallest first: subtracting heads from the total would leave only rounding.
     tails = np.sqrt(np.cumsum(coordinates[..., ::-1] ** 2, axis=-1))[..., ::-1]
@@ -196,6 +209,6 @@ def trajectory_pca(trajectory, n_components=3):
     explained = singular**2 / np.sum(singular**2, axis=-1, keepdims=True)
     return TrajectoryPCA(
         np.moveaxis(explained[..., :n], -1, 0),
-        np.moveaxis(coordinates[..., :n], (-1, -2), (0, 1)),
-        np.moveaxis(residuals[..., : n + 1], (-1, -2), (0, 1)),
+        np.moveaxis(coordinates[..., :n] * unit, (-1, -2), (0, 1)),
+        np.moveaxis(residuals[..., : n + 1] * unit, (-1, -2), (0, 1)),
     )

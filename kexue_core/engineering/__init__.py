@@ -1,7 +1,8 @@
-"""Engineering: tokenizing, inverted index, BM25, search."""
+"""Engineering: tokenizing, inverted index, BM25, search, queries."""
 
 from kexue_core.engineering.bm25 import IDF, inverse_document_frequency, quantize_length, saturation
 from kexue_core.engineering.inverted_index import InvertedIndex
+from kexue_core.engineering.queries import excerpt, expand, one_edit_apart, rank, singular
 from kexue_core.engineering.search import bm25_scores, keywords, related, search, snippet, term_impacts
 from kexue_core.engineering.tokenizing import token_spans, tokenize
 
@@ -19,4 +20,9 @@ __all__ = [
     "snippet",
     "keywords",
     "related",
+    "singular",
+    "one_edit_apart",
+    "expand",
+    "rank",
+    "excerpt",
 ]

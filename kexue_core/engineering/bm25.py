@@ -4,7 +4,10 @@ The score of a document is ``sum_t idf(t) s(tf, |d| / average)`` over the terms 
 applies it to an index.
 """
 
+from __future__ import annotations
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from kexue_core import _checks
 
@@ -13,7 +16,9 @@ __all__ = ["IDF", "inverse_document_frequency", "saturation", "quantize_length"]
 IDF = ("lucene", "robertson")
 
 
-def inverse_document_frequency(doc_freq, n_documents, *, variant="lucene"):
+def inverse_document_frequency(
+    doc_freq: ArrayLike, n_documents: ArrayLike, *, variant: str = "lucene"
+) -> NDArray[np.float64]:
     """Return the weight of a term that ``n`` of ``N`` documents contain: ``ln(1 + (N - n + 1/2) / (n + 1/2))``.
 
     Parameters
@@ -27,7 +32,7 @@ def inverse_document_frequency(doc_freq, n_documents, *, variant="lucene"):
 
     Returns
     -------
-    weight : (...) ndarray
+    weight : (...) ndarray or float
         Decreasing in ``n``. Lucene's equals ``ln((N + 1) / (n + 1/2))``, which is positive; Robertson's is negative for
         ``n > N / 2``.
 
@@ -49,24 +54,32 @@ def inverse_document_frequency(doc_freq, n_documents, *, variant="lucene"):
     array([ 1.846, -0.368, -3.045])
     """
     _checks.choice("variant", variant, IDF)
-    n, N = _nonnegative("doc_freq", doc_freq), _nonnegative("n_documents", n_documents)
+    n, N = _checks.array("doc_freq", doc_freq, low=0), _checks.array("n_documents", n_documents, low=0)
+    _checks.broadcast(("doc_freq", n, 0), ("n_documents", N, 0))
     if (n > N).any():
         raise ValueError(f"doc_freq must be at most n_documents, got {n.max():g} of {N.min():g}")
     odds = (N - n + 0.5) / (n + 0.5)
     return np.log1p(odds) if variant == "lucene" else np.log(odds)
 
 
-def saturation(tf, relative_length=1.0, *, k1=1.2, b=0.75, k1_plus_1=True):
+def saturation(
+    tf: ArrayLike,
+    relative_length: ArrayLike = 1.0,
+    *,
+    k1: ArrayLike = 1.2,
+    b: ArrayLike = 0.75,
+    k1_plus_1: bool = True,
+) -> NDArray[np.float64]:
     """Return what ``tf`` occurrences count: ``s = (k1 + 1) tf / (tf + k1 B)``, ``B = 1 - b + b relative_length``.
 
     Parameters
     ----------
     tf : (...) array_like
-        Occurrences of the term in the document, nonnegative.
+        Occurrences of the term in the document, not negative.
     relative_length : (...) array_like
         Length of the document over the average length.
     k1 : (...) array_like
-        Nonnegative: 0 is presence or absence, infinity would be ``tf / B``.
+        Not negative: 0 is presence or absence, infinity would be ``tf / B``.
     b : (...) array_like
         In [0, 1]: 0 ignores the length, 1 forgives a text for being written down twice.
     k1_plus_1 : bool
@@ -74,14 +87,14 @@ def saturation(tf, relative_length=1.0, *, k1=1.2, b=0.75, k1_plus_1=True):
 
     Returns
     -------
-    s : (...) ndarray
+    s : (...) ndarray or float
         All arguments broadcast. 0 at ``tf = 0``, increasing and concave in ``tf`` with limit ``k1 + 1``, of which half
         is reached at ``tf = k1 B``; at ``tf = B`` it is 1.
 
     Raises
     ------
     ValueError
-        If an argument is outside its range, NaN or infinite.
+        If an argument is outside its range, NaN or infinite, ``tf + k1 B`` is, or the shapes do not broadcast.
 
     References
     ----------
@@ -92,16 +105,18 @@ def saturation(tf, relative_length=1.0, *, k1=1.2, b=0.75, k1_plus_1=True):
     >>> saturation([0, 1, 2, 10]).round(3)
     array([0.   , 1.   , 1.375, 1.964])
     """
-    tf, relative_length = _nonnegative("tf", tf), _nonnegative("relative_length", relative_length)
-    k1, b = _nonnegative("k1", k1), _checks.finite_array("b", b)
-    _checks.in_unit_interval("b", b)
-    numerator, denominator = np.broadcast_arrays(tf, tf + k1 * (1 - b + b * relative_length))
+    tf, k1 = _checks.array("tf", tf, low=0), _checks.array("k1", k1, low=0)
+    relative_length, b = _checks.array("relative_length", relative_length, low=0), _checks.array("b", b, low=0, high=1)
+    _checks.broadcast(("tf", tf, 0), ("relative_length", relative_length, 0), ("k1", k1, 0), ("b", b, 0))
+    with np.errstate(over="ignore"):
+        half = _checks.result(tf + k1 * (1 - b + b * relative_length), "tf", "relative_length", "k1")
+    numerator, denominator = np.broadcast_arrays(tf, half)
     # k1 = 0 or an empty document make 0/0 of a term that does not occur
     s = np.divide(numerator, denominator, out=np.zeros(denominator.shape), where=numerator > 0)
-    return (k1 + 1) * s if k1_plus_1 else s
+    return ((k1 + 1) * s if k1_plus_1 else s)[()]
 
 
-def quantize_length(n):
+def quantize_length(n: ArrayLike) -> NDArray[np.int64]:
     """Return the largest length ``<= n`` that has a one-byte code in Lucene and tantivy.
 
     Codes 0 to 23 are the lengths themselves; code ``24 + j`` is ``24 + j`` for ``j < 8``, then ``24 + (8 + f) 2**e``
@@ -110,11 +125,11 @@ def quantize_length(n):
     Parameters
     ----------
     n : (...) array_like of int
-        Nonnegative.
+        Not negative.
 
     Returns
     -------
-    length : (...) ndarray of int
+    length : (...) ndarray of int, or int
         ``0 <= n - length < n / 9`` up to 2 013 265 944, where the codes end; ``length == n`` up to 40.
 
     Raises
@@ -133,20 +148,9 @@ def quantize_length(n):
     >>> quantize_length([40, 41, 42, 45, 100, 150])
     array([ 40,  40,  42,  44,  96, 144])
     """
-    n = np.asarray(n)
-    if n.dtype.kind not in "iu":
-        raise TypeError(f"n must hold integers, got {n.dtype}")
-    if (n < 0).any():
-        raise ValueError(f"n must be nonnegative, got {n.min()}")
+    n = _checks.array("n", n, kind="integer", low=0)
     return _LENGTHS[np.searchsorted(_LENGTHS, n, side="right") - 1]
 
 
 _J = np.arange(8, 256 - 24)
 _LENGTHS = np.concatenate([np.arange(32), 24 + ((8 + _J % 8) << (_J // 8 - 1))])
-
-
-def _nonnegative(name, value):
-    array = _checks.finite_array(name, value)
-    if array.min() < 0:
-        raise ValueError(f"{name} must be nonnegative, got {array.min()}")
-    return array

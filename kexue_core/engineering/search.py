@@ -1,32 +1,48 @@
 """Full-text search over an inverted index: ranking by BM25, excerpts, and related documents by keywords.
 
-The score of a document is the sum over its fields. A query costs the lengths of the posting lists of its terms.
-Terms are those of `kexue_core.engineering.tokenizing`, weights those of `kexue_core.bm25`.
+The score of a document is the sum over its fields. Terms are those of `tokenizing`, weights those of `bm25`. What each
+term adds to each document is computed at the first query with some dials and kept for the last few of them; a query
+then adds up the posting lists of its terms.
 """
 
-import math
+from __future__ import annotations
+
+import weakref
 from collections import Counter
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kexue_core import _checks
+from kexue_core.engineering._window import best_excerpt, idf
 from kexue_core.engineering.bm25 import IDF, inverse_document_frequency, quantize_length, saturation
-from kexue_core.engineering.tokenizing import _string, token_spans, tokenize
+from kexue_core.engineering.inverted_index import InvertedIndex
+from kexue_core.engineering.tokenizing import tokenize
 
 __all__ = ["term_impacts", "bm25_scores", "search", "snippet", "keywords", "related"]
 
 
-def term_impacts(index, term, *, k1=1.2, b=0.75, idf="lucene", k1_plus_1=True, quantized=False, field=None):
+def term_impacts(
+    index: InvertedIndex,
+    term: str,
+    *,
+    k1: float = 1.2,
+    b: float = 0.75,
+    idf: str = "lucene",
+    k1_plus_1: bool = True,
+    quantized: bool = False,
+    field: str | None = None,
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return what one term adds to the score of each document that contains it: ``idf(t) s(tf, |d| / average)``.
 
     The score of a query is the sum of these over its terms, so that they are all that a page without Python needs.
 
     Parameters
     ----------
-    index : kexue_core.inverted_index.InvertedIndex
+    index : InvertedIndex
         Of N documents.
     term : str
-        One term as `tokenize` returns it.
+        One term as `tokenize` returns it; a single CJK character stands for each place where it occurs.
     k1, b, k1_plus_1
         As in `saturation`, but ``k1`` and ``b`` are single numbers.
     idf : {"lucene", "robertson"}
@@ -64,10 +80,21 @@ def term_impacts(index, term, *, k1=1.2, b=0.75, idf="lucene", k1_plus_1=True, q
     >>> documents.tolist(), contributions.round(3)
     ([0, 1], array([0.604, 0.426]))
     """
-    return _hits(index, [_string("term", term)], k1, b, idf, k1_plus_1, quantized, field)
+    index.postings(term, index.fields[0])  # refuses what is no term
+    return _hits(index, [term], k1, b, idf, k1_plus_1, quantized, field)
 
 
-def bm25_scores(index, query, *, k1=1.2, b=0.75, idf="lucene", k1_plus_1=True, quantized=False, field=None):
+def bm25_scores(
+    index: InvertedIndex,
+    query: str,
+    *,
+    k1: float = 1.2,
+    b: float = 0.75,
+    idf: str = "lucene",
+    k1_plus_1: bool = True,
+    quantized: bool = False,
+    field: str | None = None,
+) -> NDArray[np.float64]:
     """Return the score of every document: ``score_d = sum_t idf(t) s(tf_td, |d| / average)``, ``t`` over the query.
 
     Parameters
@@ -99,12 +126,23 @@ def bm25_scores(index, query, *, k1=1.2, b=0.75, idf="lucene", k1_plus_1=True, q
     array([1.03 , 0.853, 0.   ])
     """
     scores = np.zeros(len(index))
-    documents, found = _hits(index, tokenize(_string("query", query)), k1, b, idf, k1_plus_1, quantized, field)
+    documents, found = _hits(index, tokenize(_checks.string("query", query)), k1, b, idf, k1_plus_1, quantized, field)
     scores[documents] = found
     return scores
 
 
-def search(index, query, k=10, *, k1=1.2, b=0.75, idf="lucene", k1_plus_1=True, quantized=False, field=None):
+def search(
+    index: InvertedIndex,
+    query: str,
+    k: int = 10,
+    *,
+    k1: float = 1.2,
+    b: float = 0.75,
+    idf: str = "lucene",
+    k1_plus_1: bool = True,
+    quantized: bool = False,
+    field: str | None = None,
+) -> list[tuple[int, float]]:
     """Return the ``k`` best documents with their scores: ``argtop_k`` of `bm25_scores` among those with any term.
 
     Parameters
@@ -136,13 +174,16 @@ def search(index, query, k=10, *, k1=1.2, b=0.75, idf="lucene", k1_plus_1=True, 
     >>> [(document, round(score, 3)) for document, score in search(index, "road way")]
     [(2, 1.233), (0, 0.604), (1, 0.426)]
     """
-    k = _checks.integer("k", k, minimum=1)
-    documents, scores = _hits(index, tokenize(_string("query", query)), k1, b, idf, k1_plus_1, quantized, field)
+    k = _checks.integer("k", k, low=1)
+    documents, scores = _hits(index, tokenize(_checks.string("query", query)), k1, b, idf, k1_plus_1, quantized, field)
+    if k < len(scores):  # of equals of the k-th the first stay, as all are in ascending order
+        kept = np.flatnonzero(scores >= np.partition(scores, len(scores) - k)[len(scores) - k])
+        documents, scores = documents[kept], scores[kept]
     best = np.argsort(-scores, kind="stable")[:k]
     return list(zip(documents[best].tolist(), scores[best].tolist()))
 
 
-def snippet(index, text, query, *, width=160):
+def snippet(index: InvertedIndex, text: str, query: str, *, width: int = 160) -> tuple[str, list[tuple[int, int]]]:
     """Return the excerpt of a text that holds the rarest query terms: ``max sum_t idf(t)`` over the distinct ones.
 
     Parameters
@@ -178,30 +219,11 @@ def snippet(index, text, query, *, width=160):
     >>> snippet(index, "A road is a road, and loss on the Road is a loss.", "road loss", width=20)
     ('a road, and loss on', [(2, 6), (12, 16)])
     """
-    width = _checks.integer("width", width, minimum=1)
-    terms = tokenize(_string("query", query))
-    weights = {term: sum(_idf(index, term, name) for name in index.fields) for term in terms}
-    matches = [match for match in token_spans(text) if match[0] in weights and match[2] - match[1] <= width]
-    first, last = _best_window(matches, weights, width)
-    # Equal shares of the room that is left on both sides, unless an end of the text is nearer.
-    start = max(0, min(first - (width - (last - first)) // 2, len(text) - width))
-    end = min(len(text), start + width)
-    while start < first and (text[start].isspace() or _within_word(text, start)):
-        start += 1
-    shorter = end
-    while shorter > last and (text[shorter - 1].isspace() or _within_word(text, shorter)):
-        shorter -= 1
-    end = shorter or end
-    highlights = []
-    for _, left, right in matches:
-        if start <= left and right <= end:
-            joined = highlights and left - start < highlights[-1][1]  # bigrams overlap
-            left = highlights.pop()[0] if joined else left - start
-            highlights.append((left, right - start))
-    return text[start:end], highlights
+    words = [{term: idf(index, term)} for term in dict.fromkeys(tokenize(_checks.string("query", query)))]
+    return best_excerpt(_checks.string("text", text), words, _checks.integer("width", width, low=1))
 
 
-def keywords(index, document, k=10, *, field=None):
+def keywords(index: InvertedIndex, document: int, k: int = 10, *, field: str | None = None) -> list[tuple[str, float]]:
     """Return the terms that set a document apart, by TF-IDF: the ``k`` largest ``sum_fields tf ln((N + 1)/(n + 1/2))``.
 
     Parameters
@@ -234,14 +256,18 @@ def keywords(index, document, k=10, *, field=None):
     >>> [(term, round(weight, 3)) for term, weight in keywords(index, 0, 2)]
     [('to', 0.981), ('road', 0.94)]
     """
-    k, weights = _checks.integer("k", k, minimum=1), Counter()
+    k, weights = _checks.integer("k", k, low=1), Counter()
     for name in _chosen(index, field):
-        for term, tf in index.contents(document, name):
-            weights[term] += tf * _idf(index, term, name)
+        contents = index.contents(document, name)
+        rarity = inverse_document_frequency([index.doc_freq(term, name) for term, _ in contents], len(index))
+        for (term, tf), weight in zip(contents, rarity.tolist()):
+            weights[term] += tf * weight
     return sorted(weights.items(), key=lambda item: (-item[1], item[0]))[:k]
 
 
-def related(index, document, k=10, *, n_keywords=10, field=None):
+def related(
+    index: InvertedIndex, document: int, k: int = 10, *, n_keywords: int = 10, field: str | None = None
+) -> list[tuple[int, float]]:
     """Return the documents most like a given one: `search` with its `keywords`, without itself.
 
     Parameters
@@ -272,56 +298,46 @@ def related(index, document, k=10, *, n_keywords=10, field=None):
     >>> [(document, round(score, 3)) for document, score in related(index, 0)]
     [(1, 1.279)]
     """
-    k, n_keywords = _checks.integer("k", k, minimum=1), _checks.integer("n_keywords", n_keywords, minimum=1)
+    k, n_keywords = _checks.integer("k", k, low=1), _checks.integer("n_keywords", n_keywords, low=1)
     query = " ".join(term for term, _ in keywords(index, document, n_keywords, field=field))
     return [hit for hit in search(index, query, k + 1, field=field) if hit[0] != document][:k]
 
 
+# Of each index what `_impacts` returned for the last dials.
+_KEPT: weakref.WeakKeyDictionary[InvertedIndex, dict[tuple, NDArray[np.float64]]] = weakref.WeakKeyDictionary()
+
+
 def _hits(index, terms, k1, b, idf, k1_plus_1, quantized, field):
     """Return the documents that contain any of the terms, ascending, and their scores."""
-    k1, b = _checks.finite_array("k1", k1, ndim=0), _checks.finite_array("b", b, ndim=0)
-    saturation(0, k1=k1, b=b)  # so that bad dials are refused even where no term is known
-    _checks.choice("idf", idf, IDF)
-    documents, contributions = [np.zeros(0, dtype=np.int32)], [np.zeros(0)]
+    dials = _checks.number("k1", k1, low=0), _checks.number("b", b, low=0, high=1)
+    dials = *dials, _checks.choice("idf", idf, IDF), bool(k1_plus_1), bool(quantized)
+    scores, touched = np.zeros(len(index)), np.zeros(len(index), dtype=bool)
     for name in _chosen(index, field):
-        average = index.average_length(name)
+        impacts, (_, documents, _) = _impacts(index, name, dials), index.all_postings(name)
         for term, repeats in Counter(terms).items():
-            found, tf = index.postings(term, name)
-            if len(found):
-                lengths = index.lengths(name)[found]
-                relative = (quantize_length(lengths) if quantized else lengths) / average
-                weight = repeats * inverse_document_frequency(len(found), len(index), variant=idf)
-                documents.append(found)
-                contributions.append(weight * saturation(tf, relative, k1=k1, b=b, k1_plus_1=k1_plus_1))
-    unique, place = np.unique(np.concatenate(documents), return_inverse=True)
-    scores = np.zeros(len(unique))
-    np.add.at(scores, place, np.concatenate(contributions))
-    return unique, scores
+            place = index.place(term, name)
+            found = documents[place]
+            scores[found] += repeats * impacts[place]
+            touched[found] = True
+    hits = np.flatnonzero(touched)
+    return hits, scores[hits]
 
 
-def _idf(index, term, field):
-    return float(inverse_document_frequency(index.doc_freq(term, field), len(index)))
+def _impacts(index, name, dials):
+    """Return ``idf(t) s(tf, |d| / average)`` of all postings of a field."""
+    kept = _KEPT.setdefault(index, {})
+    if (name, *dials) not in kept:
+        k1, b, idf, k1_plus_1, quantized = dials
+        sizes, documents, counts = index.all_postings(name)
+        weights = inverse_document_frequency(sizes, len(index), variant=idf)
+        lengths = quantize_length(index.lengths(name)) if quantized else index.lengths(name)
+        relative = lengths / (index.average_length(name) or 1.0)
+        factor = saturation(counts, relative[documents], k1=k1, b=b, k1_plus_1=k1_plus_1)
+        while len(kept) >= 8 * len(index.fields):
+            kept.pop(next(iter(kept)), None)
+        kept[(name, *dials)] = np.repeat(weights, sizes) * factor
+    return kept[(name, *dials)]
 
 
 def _chosen(index, field):
     return index.fields if field is None else (_checks.choice("field", field, index.fields),)
-
-
-def _best_window(matches, weights, width):
-    """Return the first place, at most ``width`` characters wide, with the largest weight of distinct terms."""
-    best, place, left, inside = 0.0, (0, 0), 0, Counter()
-    for term, _, end in matches:
-        inside[term] += 1
-        while end - matches[left][1] > width:
-            inside[matches[left][0]] -= 1
-            left += 1
-        # fsum does not depend on the order of the terms, so that equal sets have equal weights
-        weight = math.fsum(weights[term] for term in weights if inside[term])
-        if weight > best:
-            best, place = weight, (matches[left][1], end)
-    return place
-
-
-def _within_word(text, i):
-    around = text[i - 1 : i + 1]
-    return 0 < i < len(text) and around.isascii() and around.isalnum()

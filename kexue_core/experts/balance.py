@@ -5,18 +5,23 @@ smooth stand-in; both sum to 1. Balance is ``F = Q``, ``Q`` the target; judge it
 not by the value of `auxiliary_loss`.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from kexue_core import _checks
-from kexue_core.attention.simplex import softmax
-from kexue_core.experts.routing import _distribution, _scores, _target, _top_k, _top_k_mask, expert_load, route
+from kexue_core.attention import softmax, top_k_mask
+from kexue_core.experts._common import target_load
+from kexue_core.experts.routing import expert_load
 
-__all__ = ["auxiliary_loss", "balance_gradient", "train_router", "bias_update", "balance_by_bias"]
+__all__ = ["auxiliary_loss", "balance_gradient", "Training", "train_router", "bias_update", "balance_by_bias"]
 
 
-def auxiliary_loss(p, mask):
+def auxiliary_loss(p: ArrayLike, mask: ArrayLike) -> NDArray[np.float64]:
     """Return ``sum_i F_i P_i``, whose gradient balances the load and whose value says nothing.
 
     Most papers multiply it by ``n``, and by ``k`` where they sum over the ``k`` choices. It is ``1/n`` as soon as one
@@ -25,7 +30,7 @@ def auxiliary_loss(p, mask):
     Parameters
     ----------
     p : (..., T, n) array_like
-        Probabilities, each row a distribution.
+        Probabilities, each row a distribution within the rounding of its own type. Padding counts as a token.
     mask : (..., T, n) array_like of bool
         Choices of `kexue_core.experts.routing.top_k_mask`.
 
@@ -52,13 +57,19 @@ def auxiliary_loss(p, mask):
     >>> auxiliary_loss(p, top_k_mask(p, 1)).round(3)
     np.float64(0.467)
     """
-    p, load = _distribution("p", p), expert_load(mask)
-    if p.shape != np.shape(mask):
-        raise ValueError(f"mask must have the shape {p.shape} of p, got {np.shape(mask)}")
+    p = _checks.distribution("p", p)
+    load = expert_load(_checks.array("mask", mask, kind="boolean", shape=p.shape))
     return (load * p.mean(axis=-2)).sum(axis=-1)
 
 
-def balance_gradient(logits, k, *, objective="squared", target=None, floor=1e-6):
+def balance_gradient(
+    logits: ArrayLike,
+    k: int,
+    *,
+    objective: str = "squared",
+    target: ArrayLike | None = None,
+    floor: float = 1e-6,
+) -> NDArray[np.float64]:
     """Return the straight-through gradient of a balance objective with respect to the logits of a softmax router.
 
     An objective in ``F`` is differentiated as if ``F`` were ``P``. With ``c = dL/dF``, token ``t`` gets
@@ -72,7 +83,7 @@ def balance_gradient(logits, k, *, objective="squared", target=None, floor=1e-6)
     Parameters
     ----------
     logits : (..., T, n) array_like
-        Scores; probabilities are their softmax, choices their top ``k``.
+        Scores; probabilities are their softmax, choices their top ``k``. ``-inf`` masks an expert.
     k : int
         Between 1 and ``n``.
     objective : str
@@ -104,20 +115,29 @@ def balance_gradient(logits, k, *, objective="squared", target=None, floor=1e-6)
     array([[ 0.052, -0.052],
            [ 0.098, -0.098]])
     """
-    logits = _scores("logits", logits, 2)
-    k = _top_k(k, logits.shape[-1])
+    logits, k = _checks.top_k("logits", logits, k, core=2)
     return _balance_gradient(logits, k, *_objective(objective, target, floor, logits.shape[-1]))[0]
 
 
 class Training(NamedTuple):
     """Load and mean probability ``(steps + 1, n)`` before each step and after the last; the trained weights."""
 
-    load: np.ndarray
-    probability: np.ndarray
-    weights: np.ndarray
+    load: NDArray[np.float64]
+    probability: NDArray[np.float64]
+    weights: NDArray[np.float64]
 
 
-def train_router(x, weights, k, *, steps, objective="squared", target=None, floor=1e-6, rate=1.0):
+def train_router(
+    x: ArrayLike,
+    weights: ArrayLike,
+    k: int,
+    *,
+    steps: int,
+    objective: str = "squared",
+    target: ArrayLike | None = None,
+    floor: float = 1e-6,
+    rate: float = 1.0,
+) -> Training:
     """Train the router ``logits = x @ weights`` by gradient descent on nothing but balance.
 
     Parameters
@@ -157,23 +177,31 @@ def train_router(x, weights, k, *, steps, objective="squared", target=None, floo
     >>> max_violation(training.load[[0, -1]]).round(2)
     array([0.11, 0.  ])
     """
-    x, weights = _checks.finite_array("x", x, ndim=2), _checks.finite_array("weights", weights, ndim=2)
+    x, weights = _checks.array("x", x, ndim=2, core=2), _checks.array("weights", weights, ndim=2, core=2)
     if len(weights) != x.shape[1]:
         raise ValueError(f"weights must have {x.shape[1]} rows, one for each column of x, got shape {weights.shape}")
     n = weights.shape[1]
-    k, steps, rate = _top_k(k, n), _checks.integer("steps", steps, minimum=0), _checks.positive("rate", rate)
-    objective = _objective(objective, target, floor, n)
+    steps, rate = _checks.integer("steps", steps, low=0), _checks.number("rate", rate, low=0, open="low")
+    options = _objective(objective, target, floor, n)
     history = []
-    for _ in range(steps):
-        gradient, *state = _balance_gradient(x @ weights, k, *objective)
-        history.append(state)
-        weights = weights - rate * (x.T @ gradient)
-    history.append(_balance_gradient(_checks.finite_array("weights", x @ weights), k, *objective)[1:])
+    with np.errstate(over="ignore", invalid="ignore"):
+        for step in range(steps + 1):
+            gradient, *state = _balance_gradient(_checks.result(x @ weights, "x", "weights", "rate"), k, *options)
+            history.append(state)
+            if step < steps:
+                weights = weights - rate * (x.T @ gradient)
     load, probability = np.stack(history, axis=1)
     return Training(load, probability, weights)
 
 
-def bias_update(bias, load, *, target=None, rate=1e-3, rule="sign"):
+def bias_update(
+    bias: ArrayLike,
+    load: ArrayLike,
+    *,
+    target: ArrayLike | None = None,
+    rate: float = 1e-3,
+    rule: str = "sign",
+) -> NDArray[np.float64]:
     """Return the bias after one loss-free update, ``b - rate sign(F - Q)``.
 
     - ``"sign"``: as above; ``"plain"``: ``b - rate (F - Q)``.
@@ -209,22 +237,32 @@ def bias_update(bias, load, *, target=None, rate=1e-3, rule="sign"):
     >>> bias_update([0.0, 0.0, 0.0], [0.5, 0.5, 0.0], rate=0.1, rule="rms").round(3)
     array([-0.071, -0.071,  0.141])
     """
-    load, rate = _distribution("load", load), _checks.positive("rate", rate)
-    bias, excess = _checks.finite_array("bias", bias), load - _target(target, load.shape[-1])
+    own = getattr(load, "dtype", None)
+    load, rate = _checks.distribution("load", load), _checks.number("rate", rate, low=0, open="low")
+    bias = _checks.array("bias", bias, shape=load.shape)
+    excess = load - target_load(target, load.shape[-1])
     _checks.choice("rule", rule, ("sign", "rms", "plain"))
-    if bias.shape != load.shape:
-        raise ValueError(f"bias must have the shape {load.shape} of load, got {bias.shape}")
     # Rounding of 1/n must not count as an imbalance: sign and RMS would blow it up to a full step.
-    excess = np.where(np.abs(excess) < 1e-12, 0.0, excess)
+    rounding = 1e-12 if own is None or own.kind != "f" else max(1e-12, float(np.finfo(own).eps))
+    excess = np.where(np.abs(excess) < rounding, 0.0, excess)
     if rule == "sign":
         excess = np.sign(excess)
     elif rule == "rms":
         rms = np.sqrt(np.mean(excess**2, axis=-1, keepdims=True))
         excess = excess / np.where(rms > 0, rms, 1.0)
-    return bias - rate * excess
+    with np.errstate(over="ignore"):
+        return _checks.result(bias - rate * excess, "bias", "rate")
 
 
-def balance_by_bias(batches, k, *, target=None, rate=1e-3, rule="sign", bias=None):
+def balance_by_bias(
+    batches: Iterable[ArrayLike],
+    k: int,
+    *,
+    target: ArrayLike | None = None,
+    rate: float = 1e-3,
+    rule: str = "sign",
+    bias: ArrayLike | None = None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Route batch after batch, updating the bias after each one.
 
     Parameters
@@ -264,9 +302,9 @@ def balance_by_bias(batches, k, *, target=None, rate=1e-3, rule="sign", bias=Non
     """
     history = []
     for scores in batches:
-        scores = _checks.finite_array("batches", scores, ndim=2)
-        bias = np.zeros(scores.shape[-1]) if bias is None else bias
-        history.append(expert_load(route(scores, k, bias=bias)[0]))
+        scores, _ = _checks.top_k("batches", scores, k, ndim=2, core=2)
+        bias = np.zeros(scores.shape[-1]) if bias is None else _checks.array("bias", bias, shape=scores.shape[-1:])
+        history.append(expert_load(top_k_mask(scores + bias, k)))
         bias = bias_update(bias, history[-1], target=target, rate=rate, rule=rule)
     if not history:
         raise ValueError("batches must hold at least one batch, got none")
@@ -275,13 +313,13 @@ def balance_by_bias(batches, k, *, target=None, rate=1e-3, rule="sign", bias=Non
 
 def _balance_gradient(logits, k, objective, target, floor):
     p = softmax(logits)
-    load, probability = expert_load(_top_k_mask(logits, k)), p.mean(axis=-2)
+    load, probability = expert_load(top_k_mask(logits, k)), p.mean(axis=-2)
     if objective == "auxiliary":
         slope = load
     elif objective == "squared":
         slope = load - target
     elif objective == "entropy":
-        slope = np.log(np.maximum(load, floor) / target)
+        slope = np.log(np.maximum(load, floor)) - np.log(target)
     else:
         slope = probability - target
     slope = slope[..., None, :]
@@ -293,4 +331,4 @@ def _objective(objective, target, floor, n):
     _checks.choice("objective", objective, ("auxiliary", "squared", "entropy", "probability"))
     if objective == "auxiliary" and target is not None:
         raise ValueError(f"target must be None for objective 'auxiliary', got {target!r}")
-    return objective, _target(target, n), _checks.positive("floor", floor)
+    return objective, target_load(target, n), _checks.number("floor", floor, low=0, open="low")

@@ -5,14 +5,21 @@ solution ``exp(-e^omega)``; transforming back gives ``Gamma(z) = int exp(z omega
 and `gamma_fourier` are this integral and no more; `log_gamma` and `gamma` shift and reflect ``z`` to where it is easy.
 """
 
-import numpy as np
+from __future__ import annotations
 
-from kexue_core._checks import finite_array, integer, positive
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from kexue_core import _checks
 
 __all__ = ["gamma_integrand", "gamma_fourier", "log_gamma", "gamma", "gamma_fourier_line", "gamma_residues"]
 
 
-def gamma_integrand(z, *, angle=None, points=None):
+def gamma_integrand(
+    z: ArrayLike, *, angle: float | None = None, points: int | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
     """Return the road to ``Gamma(z)``: nodes ``omega`` and ``exp(z (omega + i angle) - exp(omega + i angle))`` on them.
 
     Gamma is the integral of this function over the real line for every angle between -pi/2 and pi/2 (Cauchy). At angle
@@ -53,17 +60,20 @@ def gamma_integrand(z, *, angle=None, points=None):
     np.float64(1.772)
     """
     z = _right_half_plane(z)
-    peak, ends, points, angle = _plan(z, angle, points)
-    v, exponent = _road(z, peak, ends, points, angle)
-    return peak[..., None] + v, _exp(exponent + (z * np.log(z) - z)[..., None])
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        peak, ends, points, angle = _plan(z, angle, points)
+        v, exponent = _road(z, peak, ends, points, angle)
+        return peak[..., None] + v, _exp(exponent + (z * np.log(z) - z)[..., None])
 
 
-def gamma_fourier(z, *, angle=None, points=None):
+def gamma_fourier(z: ArrayLike, *, angle: float | None = None, points: int | None = None) -> NDArray[np.complex128]:
     """Return ``Gamma(z)`` for ``Re z > 0`` by the trapezoidal rule on `gamma_integrand`, nothing else.
 
     Along the imaginary axis this is a Fourier transform, ``Gamma(s + i x) = int e^(s omega) exp(-e^omega) e^(i omega x)
-    domega``. With the default angle and points the relative error is below ``1e-15 (10 + |z log z| + 40 |z| / Re z)``.
-    Small ``Re z`` with large ``Im z`` is expensive, about ``100 |Im z| / Re z`` nodes: `gamma` shifts it away.
+    domega``. With the default angle and points the relative error is below ``1e-15 (10 + |z log z| + 40 |z| / Re z)``
+    for ``Re z >= 1/2``; nearer to the imaginary axis, where a long tail of the integrand oscillates, below
+    ``1e-15 (10 + |z log z| + 100 (|z| / Re z)^(3/2))``. Small ``Re z`` with large ``Im z`` is expensive, about
+    ``100 |Im z| / Re z`` nodes: `gamma` shifts it away.
 
     Parameters
     ----------
@@ -92,12 +102,13 @@ def gamma_fourier(z, *, angle=None, points=None):
     return _exp(_log_fourier(_right_half_plane(z), angle, points))[()]
 
 
-def log_gamma(z):
+def log_gamma(z: ArrayLike) -> NDArray[np.complex128]:
     """Return ``log Gamma(z)`` on the whole complex plane, the branch that is real for ``z > 0``.
 
     ``log Gamma(z + m) - sum_k log(z + k)`` with ``Re(z + m) >= 8``, where the quadrature of `gamma_fourier` is short;
     for ``Re z < 1/2`` before it the reflection ``Gamma(z) Gamma(1 - z) = pi / sin(pi z)``. The error is below
-    ``3e-15 (10 + |z log z|)``.
+    ``3e-15 (10 + (1 + |z|) |log z|)``. The quadrature takes a number of nodes in proportion to ``|Im z|``, about 5 ms
+    of work for each value at ``|Im z| = 1e4``: the article's road, not the shortest one.
 
     Parameters
     ----------
@@ -124,7 +135,7 @@ def log_gamma(z):
     >>> log_gamma([0.5, 100, 1 + 40j]).round(3)
     array([  0.572  +0.j   , 359.134  +0.j   , -60.068+108.338j])
     """
-    z = _complex_array(z)
+    z = _checks.array("z", z, kind="complex").astype(complex)
     pole = (z.imag == 0) & (z.real <= 0) & (z.real == np.round(z.real))
     if pole.any():
         raise ValueError(f"z must not be one of the poles 0, -1, -2, ..., got {z[pole][0].real:g}")
@@ -140,10 +151,10 @@ def log_gamma(z):
     value = value + _log_fourier(w, None, None)
     value = np.where(left, np.log(np.pi) - _log_sine(np.where(left, z, 0.5)) - value.conj(), value)
     value = np.where(positive_real, value.real, value)
-    return np.where(below, value.conj(), value)[()]
+    return _checks.result(np.where(below, value.conj(), value), "z")
 
 
-def gamma(z):
+def gamma(z: ArrayLike) -> NDArray[Any]:
     """Return ``Gamma(z)`` on the whole complex plane, the exponential of `log_gamma`.
 
     Parameters
@@ -155,12 +166,13 @@ def gamma(z):
     -------
     value : (...) ndarray or number
         Real for a real array, complex for a complex one, with ``gamma(z + 1) = z gamma(z)``. The relative error is
-        below ``3e-15 (10 + |z log z|)``, next to a pole that of ``z`` comes on top.
+        below ``3e-15 (10 + (1 + |z|) |log z|)`` as long as the value is a normal double (above 2.3e-308); integers are
+        not exact. Next to a pole the error of ``z`` comes on top.
 
     Raises
     ------
     ValueError
-        If ``z`` is a pole or not finite, or the value is beyond the largest double.
+        If ``z`` is a pole or not finite, or any value is beyond the largest double: one such entry refuses the array.
 
     References
     ----------
@@ -171,11 +183,14 @@ def gamma(z):
     >>> gamma([-0.5, 0.5, 5.0]).round(3)
     array([-3.545,  1.772, 24.   ])
     """
+    real = _checks.array("z", z, kind="complex").dtype == float
     value = _exp(np.asarray(log_gamma(z)))
-    return (value if np.iscomplexobj(z) else value.real)[()]
+    return (value.real if real else value)[()]
 
 
-def gamma_fourier_line(sigma, *, n=4096, length=80.0):
+def gamma_fourier_line(
+    sigma: float, *, n: int = 4096, length: float = 80.0
+) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
     """Return ``x`` and ``Gamma(sigma + i x)`` on a whole vertical line by one fast Fourier transform.
 
     Samples ``e^(sigma omega) exp(-e^omega)`` on a window that ends at ``log(5 sigma + 60)``. The absolute error is
@@ -213,9 +228,8 @@ def gamma_fourier_line(sigma, *, n=4096, length=80.0):
     >>> (np.sum(np.abs(values) ** 2) * (x[1] - x[0])).round(3)
     np.float64(1.571)
     """
-    sigma, n, length = positive("sigma", sigma), integer("n", n, minimum=2), positive("length", length)
-    if sigma > 170:
-        raise ValueError(f"sigma must be at most 170, or Gamma overflows, got {sigma}")
+    sigma = _checks.number("sigma", sigma, low=0, high=170, open="low")  # beyond, Gamma overflows
+    n, length = _checks.integer("n", n, low=2), _checks.number("length", length, low=0, open="low")
     right = np.log(5 * sigma + 60)
     if length < 37 / sigma + right:
         raise ValueError(f"length must be at least {37 / sigma + right:.4g} for sigma = {sigma}, got {length}")
@@ -226,7 +240,7 @@ def gamma_fourier_line(sigma, *, n=4096, length=80.0):
     return x, h * np.exp(1j * omega[0] * x) * transform
 
 
-def gamma_residues(k_max, *, points=64):
+def gamma_residues(k_max: int, *, points: int = 64) -> NDArray[np.float64]:
     """Return the Fourier coefficients ``c_k`` of ``exp(-e^(i omega))``, ``k = 0 .. k_max``: the residues of Gamma.
 
     ``c_k = 1/(2 pi) int_0^(2 pi) exp(-e^(i omega)) e^(-i k omega) domega = (-1)^k / k!`` is the residue at ``-k``: the
@@ -259,25 +273,14 @@ def gamma_residues(k_max, *, points=64):
     >>> gamma_residues(4).round(3)
     array([ 1.   , -1.   ,  0.5  , -0.167,  0.042])
     """
-    k_max = integer("k_max", k_max, minimum=0)
-    points = integer("points", points, minimum=k_max + 1)
+    k_max = _checks.integer("k_max", k_max, low=0)
+    points = _checks.integer("points", points, low=k_max + 1)
     circle = np.exp(2j * np.pi * np.arange(points) / points)
     return np.fft.fft(np.exp(-circle), norm="forward")[: k_max + 1].real
 
 
-def _complex_array(z):
-    if not np.iscomplexobj(z):
-        return finite_array("z", z).astype(complex)
-    z = np.asarray(z)
-    if z.size == 0:
-        raise ValueError(f"z must not be empty, got shape {z.shape}")
-    if not np.isfinite(z).all():
-        raise ValueError(f"z must be finite, got {z[~np.isfinite(z)].flat[0]}")
-    return z.astype(complex)
-
-
 def _right_half_plane(z):
-    z = _complex_array(z)
+    z = _checks.array("z", z, kind="complex").astype(complex)
     if (z.real <= 0).any():
         raise ValueError(f"z must have a positive real part (gamma takes the others), got {z[z.real <= 0].flat[0]:g}")
     return z
@@ -291,7 +294,7 @@ def _plan(z, angle, points):
             strip = np.minimum(np.pi / 2, np.maximum(3 / y, np.arctan2(sigma, y)))
         angle = np.copysign(np.pi / 2 - strip, z.imag)
     else:
-        angle = finite_array("angle", angle, ndim=0)
+        angle = _checks.number("angle", angle)
         if not abs(angle) < np.pi / 2:
             raise ValueError(f"angle must lie between -pi/2 and pi/2, got {angle}")
         angle = np.broadcast_to(angle, z.shape)
@@ -308,12 +311,13 @@ def _plan(z, angle, points):
         w = (38 + sigma * np.log1p(w / size)) / strip
     h = 2 * np.pi / np.maximum(w, 14 * size / np.sqrt(np.maximum(sigma, 1)))
     if points is None:
-        points = np.ceil(((left + right) / h).max()) + 1
-        if points > 1e6:
-            raise ValueError(f"z must not need more than a million nodes, got {points:.3g} of them")
+        needed = np.ceil(((left + right) / h).max(initial=1)) + 1
+        if not needed <= 1e6:
+            raise ValueError(f"z must not need more than a million nodes, got {needed:.3g} of them")
+        points = int(needed)
     elif not np.isfinite(left).all():
         raise ValueError(f"z must not have so small a real part, got {sigma.min()}")
-    points = integer("points", int(points) if isinstance(points, float) else points, minimum=2)
+    points = _checks.integer("points", points, low=2)
     return np.log(sigma / np.cos(angle)), (-left, right), points, angle
 
 
@@ -326,10 +330,14 @@ def _road(z, peak, ends, points, angle):
 
 
 def _log_fourier(z, angle, points):
-    peak, ends, points, angle = _plan(z, angle, points)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        return _log_sums(z, *_plan(z, angle, points))
+
+
+def _log_sums(z, peak, ends, points, angle):
     flat = [np.ravel(part) for part in (z, peak, *ends, angle)]
     block = max(1, 2**17 // points)  # a few MB at a time
-    total = []
+    total = [np.zeros(0, dtype=complex)]
     for i in range(0, z.size, block):
         w, top, left, right, tilt = (part[i : i + block] for part in flat)
         _, exponent = _road(w, top, (left, right), points, tilt)

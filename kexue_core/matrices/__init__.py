@@ -2,6 +2,7 @@
 
 from kexue_core.matrices.butterfly import butterfly_dense, butterfly_dim
 from kexue_core.matrices.monarch import (
+    Monarch,
     block_permutation,
     low_rank_error,
     monarch_cost,
@@ -17,6 +18,7 @@ __all__ = [
     "monarch_dense",
     "monarch_matvec",
     "monarch_solve",
+    "Monarch",
     "monarch_project",
     "monarch_cost",
     "monarch_dim",

@@ -1,13 +1,18 @@
 """Butterfly matrices: log2(n) sparse factors of 2 x 2 blocks of diagonals, as in the fast Fourier transform."""
 
-import numpy as np
+from __future__ import annotations
 
-from kexue_core._checks import complex_array, integer
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from kexue_core import _checks
 
 __all__ = ["butterfly_dense", "butterfly_dim"]
 
 
-def butterfly_dense(factors):
+def butterfly_dense(factors: ArrayLike) -> NDArray[Any]:
     """Return the butterfly matrix ``B_n ... B_4 B_2`` of size n, a power of 2.
 
     ``B_2h`` is block diagonal with n/2h blocks ``[[D1, D2], [D3, D4]]`` of diagonal h x h matrices.
@@ -41,20 +46,21 @@ def butterfly_dense(factors):
            [ 1.,  1., -1., -1.],
            [ 1., -1., -1.,  1.]])
     """
-    factors = complex_array("factors", factors)
-    levels = len(factors) if factors.ndim else 0
+    factors = _checks.array("factors", factors, kind="complex", core=1)
+    levels = len(factors)
     n = 2**levels
     if factors.shape != (levels, n // 2, 2, 2):
         raise ValueError(f"factors must have shape (log2(n), n/2, 2, 2), got shape {factors.shape}")
     product = np.eye(n, dtype=factors.dtype)
-    for s, blocks in enumerate(factors):
-        h = 2**s
-        blocks, x = blocks.reshape(n // (2 * h), h, 2, 2), product.reshape(n // (2 * h), 2, h, n)
-        product = np.einsum("qtij,qjtc->qitc", blocks, x).reshape(n, n)
-    return product
+    with np.errstate(over="ignore", invalid="ignore"):
+        for s, blocks in enumerate(factors):
+            h = 2**s
+            blocks, x = blocks.reshape(n // (2 * h), h, 2, 2), product.reshape(n // (2 * h), 2, h, n)
+            product = np.einsum("qtij,qjtc->qitc", blocks, x).reshape(n, n)
+    return _checks.result(product, "factors")
 
 
-def butterfly_dim(n):
+def butterfly_dim(n: int) -> int:
     """Return ``n (log2(n) + 1)``, the dimension of the set of butterfly matrices of size n.
 
     Each of the log2(n) factors has 2n parameters; between two neighbours n scalings do not change the product.
@@ -67,7 +73,7 @@ def butterfly_dim(n):
     Returns
     -------
     int
-        Equal to `kexue_core.monarch.monarch_dim` for n = 4 and below it, for every block size, from n = 8 on: from
+        Equal to `monarch_dim` for n = 4 and below it, for every block size, from n = 8 on: from
         there on not every Monarch matrix is a butterfly. The article says so for n > 512.
 
     Raises
@@ -84,7 +90,7 @@ def butterfly_dim(n):
     >>> butterfly_dim(4), butterfly_dim(16)
     (12, 80)
     """
-    n = integer("n", n, minimum=2)
+    n = _checks.integer("n", n, low=2)
     if n & (n - 1):
         raise ValueError(f"n must be a power of 2, got {n}")
     return n * n.bit_length()

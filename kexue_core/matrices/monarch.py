@@ -5,18 +5,22 @@ For a divisor b of n write a row as (i, j), i < n/b, j < b, and a column as (k, 
 small rank-one problems. The block size is ``block`` = b throughout.
 """
 
+from __future__ import annotations
+
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from kexue_core._checks import complex_array, integer
+from kexue_core import _checks
 
 __all__ = [
     "block_permutation",
     "monarch_dense",
     "monarch_matvec",
     "monarch_solve",
+    "Monarch",
     "monarch_project",
     "monarch_cost",
     "monarch_dim",
@@ -24,7 +28,7 @@ __all__ = [
 ]
 
 
-def block_permutation(n, block):
+def block_permutation(n: int, block: int) -> NDArray[np.int64]:
     """Return P_(n/b, b) as an index vector: ``x[P]`` is ``x.reshape(n/b, b).T.ravel()``.
 
     Parameters
@@ -55,7 +59,7 @@ def block_permutation(n, block):
     return np.arange(n).reshape(n // b, b).T.ravel()
 
 
-def monarch_dense(L, R):
+def monarch_dense(L: ArrayLike, R: ArrayLike) -> NDArray[Any]:
     """Return the matrix ``M_ijkl = L_jik R_kjl`` in full.
 
     Parameters
@@ -73,7 +77,7 @@ def monarch_dense(L, R):
     Raises
     ------
     ValueError
-        If the blocks do not fit each other or a value is not finite.
+        If the blocks do not fit each other, their leading axes do not broadcast, or a value is not finite.
 
     References
     ----------
@@ -88,12 +92,15 @@ def monarch_dense(L, R):
            [1., 1., 2., 2.]])
     """
     L, R, n = _factors(L, R)
-    M = np.einsum("...jik,...kjl->...ijkl", L, R)
-    return M.reshape(*M.shape[:-4], n, n)
+    with np.errstate(over="ignore", invalid="ignore"):
+        M = np.swapaxes(L, -3, -2)[..., None] * np.swapaxes(R, -3, -2)[..., None, :, :, :]
+    return _checks.result(M.reshape(*M.shape[:-4], n, n), "L", "R")
 
 
-def monarch_matvec(L, R, x):
+def monarch_matvec(L: ArrayLike, R: ArrayLike, x: ArrayLike) -> NDArray[Any]:
     """Return ``M x`` in ``n^2/b + n b`` multiplications (`monarch_cost`), without forming M.
+
+    Two batched matrix products, in which one pair of factors takes 64 vectors of a batch at a time as its columns.
 
     Parameters
     ----------
@@ -122,14 +129,21 @@ def monarch_matvec(L, R, x):
     array([10., 10., 10., 10.])
     """
     L, R, n = _factors(L, R)
-    x = _vector("x", x, n)
-    p, b = R.shape[-3], R.shape[-1]
-    inner = np.einsum("...kjl,...kl->...jk", R, x.reshape(*x.shape[:-1], p, b))
-    y = np.einsum("...jik,...jk->...ij", L, inner)
-    return y.reshape(*y.shape[:-2], n)
+    x = _checks.array("x", x, kind="complex", last=n, finite=None)
+    _checks.broadcast(("L", L, 3), ("R", R, 3), ("x", x, 1))
+    with np.errstate(over="ignore", invalid="ignore"):
+        if L.ndim == R.ndim == 3 and x.ndim > 1:
+            rows = x.reshape(-1, n)
+            y = np.empty(rows.shape, dtype=np.result_type(L, R, x))
+            for i in range(0, len(rows), 64):
+                y[i : i + 64] = _product(L, R, rows[i : i + 64].T).T
+            y = y.reshape(x.shape)
+        else:
+            y = _product(L, R, x[..., None])[..., 0]
+    return _checks.result(y, x=x, L=L, R=R)
 
 
-def monarch_solve(L, R, y):
+def monarch_solve(L: ArrayLike, R: ArrayLike, y: ArrayLike) -> NDArray[Any]:
     """Return the x with ``M x = y``: ``x = R^(-1) P' L^(-1) P y``, block by block.
 
     Parameters
@@ -142,12 +156,13 @@ def monarch_solve(L, R, y):
     Returns
     -------
     (..., n) ndarray
-        The blocks are inverted in ``n^3/b^2 + n b^2`` operations, up to a constant; ``2 n^2`` for ``n = b^2``.
+        The blocks are factored once for all vectors of a batch, in ``n^3/b^2 + n b^2`` operations, up to a constant;
+        ``2 n^2`` for ``n = b^2``. Each vector then costs as much as a product.
 
     Raises
     ------
     ValueError
-        If the shapes do not fit or a value is not finite.
+        If the shapes do not fit, or a value or the solution is not finite.
     numpy.linalg.LinAlgError
         If a block is singular; then M is.
 
@@ -161,22 +176,25 @@ def monarch_solve(L, R, y):
     array([2., 1.])
     """
     L, R, n = _factors(L, R)
-    y = _vector("y", y, n)
-    p, b = R.shape[-3], R.shape[-1]
-    inner = np.linalg.solve(L, np.swapaxes(y.reshape(*y.shape[:-1], p, b), -1, -2)[..., None])[..., 0]
-    x = np.linalg.solve(R, np.swapaxes(inner, -1, -2)[..., None])[..., 0]
-    return x.reshape(*x.shape[:-2], n)
+    y = _checks.array("y", y, kind="complex", last=n)
+    _checks.broadcast(("L", L, 3), ("R", R, 3), ("y", y, 1))
+    with np.errstate(all="ignore"):
+        if L.ndim == R.ndim == 3 and y.ndim > 1:
+            x = _solution(L, R, y.reshape(-1, n).T).T.reshape(y.shape)
+        else:
+            x = _solution(L, R, y[..., None])[..., 0]
+    return _checks.result(x, y=y, L=L, R=R)
 
 
 class Monarch(NamedTuple):
     """The factors of the closest Monarch matrix and its squared Frobenius distance."""
 
-    L: np.ndarray
-    R: np.ndarray
-    error: np.ndarray
+    L: NDArray[Any]
+    R: NDArray[Any]
+    error: NDArray[np.float64]
 
 
-def monarch_project(a, block=None):
+def monarch_project(a: ArrayLike, block: int | None = None) -> Monarch:
     """Return the Monarch matrix closest to ``a`` in the Frobenius norm, by one SVD for each slice ``a[:, j, k, :]``.
 
     Exact: the slices share no parameter, and for each the best outer product is ``sigma_1 u v`` (Eckart-Young). The
@@ -222,14 +240,15 @@ def monarch_project(a, block=None):
     else:
         n, b = _size_and_block(n, block)
     slices = np.moveaxis(a.reshape(*a.shape[:-2], n // b, b, n // b, b), -4, -2)
-    u, s, vh = np.linalg.svd(slices, full_matrices=False)
-    root = np.sqrt(s[..., :1])
-    L = np.moveaxis(u[..., 0] * root, -1, -2)
-    R = np.swapaxes(vh[..., 0, :] * root, -3, -2)
-    return Monarch(L, R, (s[..., 1:] ** 2).sum(axis=(-3, -2, -1)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        u, s, vh = np.linalg.svd(slices, full_matrices=False)
+        error = _checks.result((s[..., 1:] ** 2).sum(axis=(-3, -2, -1)), "a")
+        root = np.sqrt(s[..., :1])
+        L = _checks.result(np.moveaxis(u[..., 0] * root, -1, -2), "a")
+    return Monarch(L, np.swapaxes(vh[..., 0, :] * root, -3, -2), error)
 
 
-def monarch_cost(n, block):
+def monarch_cost(n: int, block: int) -> int:
     """Return ``n^2/b + n b``, the parameters of a Monarch matrix and the multiplications of its product with a vector.
 
     Parameters
@@ -260,7 +279,7 @@ def monarch_cost(n, block):
     return n * (n // b + b)
 
 
-def monarch_dim(n, block):
+def monarch_dim(n: int, block: int) -> int:
     """Return ``n (n/b + b - 1)``, the dimension of the set of Monarch matrices.
 
     It is `monarch_cost` less the n scalings ``L_jik t_jk, R_kjl / t_jk`` that do not change the product.
@@ -293,7 +312,7 @@ def monarch_dim(n, block):
     return n * (n // b + b - 1)
 
 
-def low_rank_error(a, rank):
+def low_rank_error(a: ArrayLike, rank: int) -> NDArray[np.float64]:
     """Return the squared Frobenius distance of ``a`` to the closest matrix of a rank: ``sum_(i > rank) sigma_i^2``.
 
     Parameters
@@ -322,37 +341,54 @@ def low_rank_error(a, rank):
     >>> float(low_rank_error(np.diag([3.0, 2.0, 1.0]), 1).round(3))
     5.0
     """
-    a, rank = _square(a), integer("rank", rank, minimum=0)
-    return (np.linalg.svd(a, compute_uv=False)[..., rank:] ** 2).sum(axis=-1)
+    a, rank = _square(a), _checks.integer("rank", rank, low=0)
+    with np.errstate(over="ignore"):
+        return _checks.result((np.linalg.svd(a, compute_uv=False)[..., rank:] ** 2).sum(axis=-1), "a")
 
 
 def _size_and_block(n, block):
-    n, b = integer("n", n, minimum=1), integer("block", block, minimum=1)
+    n, b = _checks.integer("n", n, low=1), _checks.integer("block", block, low=1)
     if n % b:
         raise ValueError(f"block must divide n = {n}, got {b}")
     return n, b
 
 
 def _square(a):
-    a = complex_array("a", a)
-    if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
+    a = _checks.array("a", a, kind="complex", core=2)
+    if a.shape[-1] != a.shape[-2]:
         raise ValueError(f"a must be square in its last two axes, got shape {a.shape}")
     return a
 
 
 def _factors(L, R):
     """Return both factors as arrays, and n."""
-    L, R = complex_array("L", L), complex_array("R", R)
-    if L.ndim < 3 or L.shape[-1] != L.shape[-2]:
+    L, R = _checks.array("L", L, kind="complex", core=3), _checks.array("R", R, kind="complex", core=3)
+    if L.shape[-1] != L.shape[-2]:
         raise ValueError(f"L must have shape (..., b, n/b, n/b), got shape {L.shape}")
     b, p = L.shape[-3:-1]
     if R.shape[-3:] != (p, b, b):
         raise ValueError(f"R must have shape (..., {p}, {b}, {b}) to fit L, got shape {R.shape}")
+    _checks.broadcast(("L", L, 3), ("R", R, 3))
     return L, R, b * p
 
 
-def _vector(name, x, n):
-    x = complex_array(name, x)
-    if x.shape[-1:] != (n,):
-        raise ValueError(f"{name} must have a last axis of length {n}, got shape {x.shape}")
-    return x
+def _product(L, R, columns):
+    """Return M times columns (..., n, m)."""
+    blocks = _split(columns, R.shape[-3])
+    inner = np.swapaxes(np.matmul(R, blocks), -3, -2)
+    return _merge(np.swapaxes(np.matmul(L, inner), -3, -2))
+
+
+def _solution(L, R, columns):
+    """Return the inverse of M times columns (..., n, m)."""
+    blocks = _split(columns, R.shape[-3])
+    inner = np.swapaxes(np.linalg.solve(L, np.swapaxes(blocks, -3, -2)), -3, -2)
+    return _merge(np.linalg.solve(R, inner))
+
+
+def _split(columns, p):
+    return np.ascontiguousarray(columns).reshape(*columns.shape[:-2], p, columns.shape[-2] // p, columns.shape[-1])
+
+
+def _merge(blocks):
+    return blocks.reshape(*blocks.shape[:-3], blocks.shape[-3] * blocks.shape[-2], blocks.shape[-1])

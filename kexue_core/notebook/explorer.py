@@ -1,24 +1,26 @@
-"""A picture with sliders: live in a notebook, without a kernel in the built book, as a table in the tests."""
+"""A picture with controls: live in a notebook, without a kernel in the built book, as a table in the tests."""
 
-import base64
-import hashlib
-import html
-import io
 import itertools
 import math
+import re
 
-import matplotlib as mpl
-
+from kexue_core.notebook.checks import strict
 from kexue_core.notebook.controls import Control
-from kexue_core.notebook.figures import STYLE, building_book, figure_svg, new_figure
+from kexue_core.notebook.figures import building_book
 from kexue_core.notebook.formats import format_number
-from kexue_core.notebook.player import player_html
+from kexue_core.notebook.live import live_html, live_widget
+from kexue_core.notebook.pictures import Canvas, pixels
+from kexue_core.notebook.player import control_data, player_html
+from kexue_core.notebook.table import digest, number_table, shown_stops
 
 __all__ = ["Explorer"]
 
 MIME = "application/vnd.kexue.explorer+json"
 
-_MOST_FRAMES = 1500
+_MOST_FRAMES = 2000
+_FIELD = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+
+_displayed = {}  # name -> explorer: ids on a page are unique
 
 
 class Explorer:
@@ -35,19 +37,29 @@ class Explorer:
     alt : str
         What is seen, for readers who do not see it: a format string in which ``{argument}`` stands for the stop of a
         slider and ``{name}`` for a number, for example ``"The curve crosses zero at {first zero}."``
+    name : str, optional
+        Its id in the page, and so its address: ``#coherence?base=5000`` shows it at that stop. Give it the name of
+        the variable; by default it is that of ``draw`` without ``draw_``.
+    label : str, optional
+        What a screen reader calls the group of its controls; by default its name in words.
     figsize : (2,) tuple of float, optional
         Width and height in inches.
     panels : (2,) tuple of int
-        Rows and columns of axes.
+        Rows and columns of axes; on a phone panels side by side stand below each other.
+    drag : dict of str to str or tuple, optional
+        Controls that follow a pointer dragged over the picture: ``{"base": "x"}`` moves ``base`` to the stop nearest
+        to the pointer's x in the first panel, ``{"base": ("y", 1)}`` to its y in the second one.
     **controls : Control
-        One to three of `Linear`, `Logarithmic`, `Choice`, `Text`, named as the arguments of ``draw``.
+        One to three of `Linear`, `Logarithmic`, `Powers`, `Choice`, `Text`, named as the arguments of ``draw``.
 
     Raises
     ------
     TypeError
         If ``draw`` is not callable, a control is something else, or ``draw`` does not return numbers by name.
     ValueError
-        If there are no controls or more than three, or too many combinations of stops.
+        If there are no controls or more than three, too many combinations of stops, or ``alt``, ``name`` or ``drag``
+        break the rules above. With ``KEXUE_STRICT=1`` every stop is drawn at display, and what depends on anything
+        but its stop is refused.
 
     Examples
     --------
@@ -61,214 +73,205 @@ class Explorer:
     3 │ 9
     """
 
-    def __init__(self, draw, *, alt, figsize=None, panels=(1, 1), **controls):
+    def __init__(self, draw, *, alt, name=None, label=None, figsize=None, panels=(1, 1), drag=None, **controls):
         if not callable(draw):
             raise TypeError(f"draw must be a function, got {draw!r}")
         if not 1 <= len(controls) <= 3:
             raise ValueError(f"controls must be one to three, got {len(controls)}")
-        for name, control in controls.items():
+        for argument, control in controls.items():
             if not isinstance(control, Control):
-                raise TypeError(f"{name} must be Linear, Logarithmic, Choice or Text, got {control!r}")
+                raise TypeError(f"{argument} must be Linear, Logarithmic, Powers, Choice or Text, got {control!r}")
         if not (isinstance(alt, str) and alt.strip()):
             raise ValueError(f"alt must say what is seen, got {alt!r}")
+        for field in _FIELD.finditer(alt):
+            if field[0] in ("{", "}"):
+                raise ValueError(f"alt must have its braces in pairs (a brace itself is written twice), got {alt!r}")
         combinations = math.prod(len(control.stops) for control in controls.values())
         if combinations > _MOST_FRAMES:
             raise ValueError(f"controls must have at most {_MOST_FRAMES} combinations of stops, got {combinations}")
+        if name is None:
+            name = getattr(draw, "__name__", "explorer").removeprefix("draw_").replace("<lambda>", "explorer")
+        if not (isinstance(name, str) and re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII)):
+            raise ValueError(f"name must be a word of letters, digits and _, as of a variable, got {name!r}")
         self.draw = draw
         self.alt = alt
+        self.name = name
+        self.label = f"Explorer: {name.replace('_', ' ')}" if label is None else label
         self.controls = controls
-        self._figsize, self._panels = figsize, panels
-        self._figure = None
+        self._drag = _drag_rules(drag, controls, panels)
+        self._canvas = Canvas(draw, name, figsize, panels, self._complete({}))
         self._names = None
-        self._known = {}  # numbers by combination: the table and the player ask for the same ones
+        self._known = {}  # numbers by combination of stops: the table and the player ask for the same ones
 
     def __call__(self, **values):
         """Return the numbers at a stop; arguments that are left out are at their default."""
-        unknown = set(values) - set(self.controls)
-        if unknown:
-            raise TypeError(f"values must be among {sorted(self.controls)}, got {sorted(unknown)}")
-        complete = {name: values.get(name, control.default) for name, control in self.controls.items()}
-        key = tuple(complete.values())
+        values = self._complete(values)
+        key = tuple(values.values())
         if key not in self._known:
-            self._draw(complete)
+            return self._drawn(values)[1]
         return dict(self._known[key])
 
     def stops(self):
-        """Return every stop of every slider with the others at their default, then the corners, each once."""
-        defaults = [control.default for control in self.controls.values()]
-        chosen = [
-            tuple(stop if j == i else default for j, default in enumerate(defaults))
-            for i, control in enumerate(self.controls.values())
-            for stop in control.stops
-        ]
-        chosen += itertools.product(*((control.stops[0], control.stops[-1]) for control in self.controls.values()))
-        return [dict(zip(self.controls, values)) for values in dict.fromkeys(chosen)]
+        """Return the stops that the table shows: see `shown_stops`."""
+        return [dict(zip(self.controls, values)) for values in shown_stops(self.controls)]
 
     def combinations(self):
-        """Return all combinations of stops, the last slider fastest: the order of the pictures in the player."""
+        """Return all combinations of stops, the last control fastest: the order of the pictures in the player."""
         every = itertools.product(*(control.stops for control in self.controls.values()))
         return [dict(zip(self.controls, values)) for values in every]
 
     def svg(self, **values):
-        """Return the picture at a stop as an ``<svg>`` element."""
-        complete = {name: values.get(name, control.default) for name, control in self.controls.items()}
-        self._draw(complete)
-        return figure_svg(self._figure, salt=self._key())
+        """Return the picture at a stop as SVG: one ``<svg>`` element for each column of panels."""
+        return self._canvas.svg(self._drawn(self._complete(values))[0])
 
     def table(self):
-        """Return the numbers at every stop as text."""
-        stops = self.stops()
-        for values in stops:
-            self(**values)
-        head = (*self.controls, "│", *self._names)
-        rows = [head]
-        for values in stops:
-            names = [self._name(name, value) for name, value in values.items()]
-            rows.append((*names, "│", *map(format_number, self(**values).values())))
-        widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-        return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths)).rstrip() for row in rows).replace(
-            "  │  ", " │ "
-        )
+        """Return the numbers as text: at the stops that are shown, and with ``KEXUE_STRICT=1`` a digest of all."""
+        rows = [(tuple(values.values()), self(**values).values()) for values in self.stops()]
+        text = number_table(self.controls, rows, self._names)
+        if not strict():
+            return text
+        columns = zip(*(self(**values).values() for values in self.combinations()))
+        return f"{text}\nall {len(self.combinations())} │ {'  '.join(digest(columns))}"
 
     def description(self, **values):
         """Return the alternative text at a stop."""
-        numbers = {name: format_number(value) for name, value in self(**values).items()}
-        names = {name: self._name(name, values.get(name, control.default)) for name, control in self.controls.items()}
-        return self.alt.format_map({**numbers, **names})
+        return self._described(self._complete(values), self(**values))
 
-    def _name(self, name, value):
-        control = self.controls[name]
-        return control.names[control.stops.index(value)] if value in control.stops else str(value)
+    def _complete(self, values):
+        unknown = set(values) - set(self.controls)
+        if unknown:
+            raise TypeError(f"values must be among {sorted(self.controls)}, got {sorted(unknown)}")
+        return {name: values.get(name, control.default) for name, control in self.controls.items()}
 
-    def _key(self):
-        source = "|".join([self.alt, *(f"{name}{control.names}" for name, control in self.controls.items())])
-        return hashlib.sha256(source.encode()).hexdigest()[:8]
+    def _described(self, values, numbers):
+        known = {name: format_number(value) for name, value in numbers.items()}
+        for name, value in values.items():
+            control = self.controls[name]
+            known[name] = control.names[control.stops.index(value)] if value in control.stops else format_number(value)
+        return _FIELD.sub(lambda field: field[0][0] if field[1] is None else known[field[1]], self.alt)
 
-    def _draw(self, values):
-        first = self._figure is None
-        if first:
-            self._figure, self._axes = new_figure(self._figsize, self._panels)
-            self._own = list(self._figure.axes)
-        for axes in list(self._figure.axes):
-            if axes in self._own:
-                _wipe(axes)
-            else:
-                axes.remove()  # twins that the last drawing made
-        with mpl.rc_context(STYLE):
-            numbers = self.draw(self._axes, **values)
-        self._known[tuple(values.values())] = self._checked(numbers, values)
-        if first:
-            # lay out once: pictures that do not jump, and that share their frame
-            self._figure.draw_without_rendering()
-            with mpl.rc_context({"figure.constrained_layout.use": False}):
-                self._figure.set_layout_engine(None)
+    def _drawn(self, values):
+        """Return the figure and the numbers of one and the same call of ``draw``."""
+        figure, numbers = self._canvas.drawn(values)
+        numbers = self._checked(numbers, values)
+        key = tuple(values.values())
+        if strict() and self._known.get(key, numbers) != numbers:
+            raise ValueError(
+                f"draw must return the same numbers whenever it draws the same stop (is something random unseeded?), "
+                f"got {self._known[key]} and {numbers} at {values}"
+            )
+        if all(value in control.stops for value, control in zip(key, self.controls.values())):
+            self._known[key] = numbers
+        return figure, dict(numbers)
 
     def _checked(self, numbers, values):
         if not isinstance(numbers, dict) or not numbers or not all(isinstance(name, str) for name in numbers):
             raise TypeError(f"draw must return a dict of numbers by name, got {numbers!r} at {values}")
         if self._names is None:
+            fields = {field[1] for field in _FIELD.finditer(self.alt)} - {None}
+            unknown = sorted(fields - {*numbers, *self.controls})
+            if unknown:
+                raise ValueError(
+                    f"alt must name controls and numbers, {sorted({*numbers, *self.controls})}, "
+                    f"and have other braces written twice, got {unknown}"
+                )
+            both = sorted(numbers.keys() & self.controls.keys())
+            if both:
+                raise ValueError(f"draw must return numbers that are not called like a control, got {both}")
             self._names = tuple(numbers)
         if tuple(numbers) != self._names:
             raise TypeError(f"draw must return the names {self._names} at every stop, got {tuple(numbers)} at {values}")
+        checked = {}
         for name, value in numbers.items():
+            value = value.item() if getattr(value, "ndim", None) == 0 else value
             try:
                 format_number(value)
             except (TypeError, ValueError) as error:
                 raise type(error)(
                     f"draw must return a number or text for {name!r}, got {value!r} at {values}"
                 ) from None
-        return dict(numbers)
+            checked[name] = value
+        return checked
 
     def __repr__(self):
         return self.table()
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        count = math.prod(len(control.stops) for control in self.controls.values())
-        bundle = {"text/plain": self.table(), "image/png": self._poster(), MIME: {"combinations": count}}
-        if building_book():
-            bundle["text/html"] = self._player()
-        else:
-            bundle = self.widget()._repr_mimebundle_() | bundle
-        return bundle
+        if strict() or building_book():
+            self._claim_name()
+        figure, _ = self._drawn(self._complete({}))
+        first = self._canvas.svg(figure)
+        book = {"text/html": self._player()} if building_book() else {}
+        if strict():
+            self._require_one_picture(first)
+        data = {"name": self.name, "controls": control_data(self.controls)}
+        bundle = {"text/plain": self.table(), "image/png": self._canvas.png(figure), MIME: data}
+        return bundle | (book or self.widget()._repr_mimebundle_() | bundle)
 
-    def _poster(self):
-        self._draw({name: control.default for name, control in self.controls.items()})
-        buffer = io.BytesIO()
-        with mpl.rc_context({"figure.constrained_layout.use": False}):  # or saving would lay out anew
-            self._figure.savefig(buffer, format="png", dpi=STYLE["savefig.dpi"], facecolor="white")
-        return base64.b64encode(buffer.getvalue()).decode()
+    def _claim_name(self):
+        other = _displayed.setdefault(self.name, self)
+        if other is not self:
+            raise ValueError(f"name must differ from that of every other explorer in the chapter, got {self.name!r}")
+
+    def _require_one_picture(self, first):
+        """Refuse a draw whose picture depends on more than the stop, after all of them were drawn."""
+        for values in self.combinations():
+            self(**values)
+        if self.svg() != first:
+            raise ValueError("draw must draw the same picture whenever it draws the same stop, got another one")
 
     def _player(self):
-        table = self.table()
-        frames, alts, values = [], [], []
+        frames, values, drags = [], [], [dict(rule, places=[], of=[]) for rule in self._drag]
         for combination in self.combinations():
-            frames.append(self.svg(**combination))
-            alts.append(self.description(**combination))
-            values.append([format_number(value) for value in self(**combination).values()])
+            figure, numbers = self._drawn(combination)
+            frames.append(self._canvas.svg(figure))
+            values.append([format_number(value) for value in numbers.values()])
+            for rule in drags:
+                control = [*self.controls.values()][rule["control"]]
+                places = pixels(figure, figure.axes[rule["axes"]], rule["direction"], control.stops)
+                places = [round(float(place), 1) for place in places]
+                if places not in rule["places"]:
+                    rule["places"].append(places)
+                rule["of"].append(rule["places"].index(places))
+        for rule in drags:
+            rule["panel"] = self._canvas.column(rule.pop("axes"))
         return player_html(
+            name=self.name,
+            label=self.label,
+            alt=self.alt,
             controls=self.controls,
             names=self._names,
             values=values,
             frames=frames,
-            alts=alts,
-            numbers=[format_number(value) for value in self().values()],
-            table=table,
-            key=self._key(),
+            drags=drags,
+            default_alt=self.description(),
+            table=number_table(
+                self.controls, [(tuple(v.values()), self(**v).values()) for v in self.stops()], self._names
+            ),
         )
 
     def widget(self):
-        """Return the live explorer: ipywidgets sliders over a picture that is redrawn when they move."""
-        import ipywidgets
+        """Return the live explorer: ipywidgets over a picture that is redrawn when they move."""
 
-        sliders = {name: _live(control) for name, control in self.controls.items()}
-        picture = ipywidgets.HTML()
+        def show(**values):
+            figure, numbers = self._drawn(values)
+            return live_html(self._canvas.svg(figure), self._described(values, numbers), numbers)
 
-        def refresh(change=None):
-            values = {name: slider.value for name, slider in sliders.items()}
-            try:
-                picture.value = self._live_html(values)
-            except Exception as error:
-                message = html.escape(f"{type(error).__name__}: {error}")
-                picture.value = f'<p role="alert" style="color:#b00020"><b>{message}</b></p>'
-                raise
-
-        for slider in sliders.values():
-            slider.observe(refresh, names="value")
-        refresh()
-        return ipywidgets.VBox([*sliders.values(), picture])
-
-    def _live_html(self, values):
-        svg = self.svg(**values)
-        numbers = " &ensp; ".join(
-            f"{html.escape(name)}: <b>{html.escape(format_number(value))}</b>" for name, value in self(**values).items()
-        )
-        alt = html.escape(self.description(**values))
-        return (
-            f'<div role="img" aria-label="{alt}" style="background:white;max-width:760px">{svg}</div>'
-            f'<div style="line-height:1.5">{numbers}</div>'
-        )
+        return live_widget(self.controls, show)
 
 
-def _wipe(axes):
-    """Clear axes but keep their ticks, which are slow to make; places and labels are set anew at every drawing."""
-    kept = [(axis, axis.majorTicks, axis.minorTicks) for axis in (axes.xaxis, axes.yaxis)]
-    axes.clear()
-    for axis, major, minor in kept:
-        axis.majorTicks, axis.minorTicks = major, minor
+def _drag_rules(drag, controls, panels):
+    """Return for each control that follows the pointer its number, its axes and the direction."""
+    rules = []
+    for name, place in (drag or {}).items():
+        direction, axes = place if isinstance(place, tuple) else (place, 0)
+        if name not in controls or controls[name].kind != "slider" or not all(map(_is_real, controls[name].stops)):
+            raise ValueError(f"drag must name controls whose stops are numbers, got {name!r}")
+        if direction not in ("x", "y") or axes not in range(panels[0] * panels[1]):
+            raise ValueError(f"drag of {name!r} must be 'x', 'y' or one of them with a panel's number, got {place!r}")
+        rules.append({"control": [*controls].index(name), "axes": axes, "direction": direction})
+    return rules
 
 
-def _live(control):
-    import ipywidgets
-
-    layout, style = ipywidgets.Layout(width="90%", max_width="40em"), {"description_width": "initial"}
-    if control.free_text:
-        return ipywidgets.Combobox(
-            description=control.label, options=control.names, value=control.default, layout=layout, style=style
-        )
-    return ipywidgets.SelectionSlider(
-        description=control.label,
-        options=list(zip(control.names, control.stops)),
-        value=control.default,
-        layout=layout,
-        style=style,
-    )
+def _is_real(stop):
+    return isinstance(stop, int | float) or hasattr(stop, "dtype")

@@ -3,12 +3,15 @@
 import io
 import os
 import re
+from contextlib import nullcontext
 
 import matplotlib as mpl
 from matplotlib.backends.backend_mixed import MixedModeRenderer
 from matplotlib.backends.backend_svg import RendererSVG
 from matplotlib.figure import Figure
 from matplotlib.textpath import TextToPath
+
+from kexue_core.notebook.axes_reuse import reuse_axes
 
 __all__ = ["figure_svg", "new_figure", "set_style"]
 
@@ -74,20 +77,35 @@ def new_figure(figsize=None, panels=(1, 1)):
     return figure, axes
 
 
-def figure_svg(figure, salt="kexue"):
-    """Return the figure as an ``<svg>`` element whose text stays text and whose ids depend on ``salt`` only."""
+def figure_svg(figure, salt="kexue", memory=None):
+    """Return the figure as an ``<svg>`` element whose text stays text and whose ids depend on ``salt`` only.
+
+    It holds no style sheet: one in a picture would be one for the whole page.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        Groups with a ``gid`` keep it as ``data-gid``.
+    salt : str
+        Makes the ids of one explorer differ from those of another.
+    memory : dict, optional
+        Axes that were drawn before, see `reuse_axes`.
+    """
     buffer = io.StringIO()
-    width, height = figure.get_size_inches() * 72
+    width, height = figure.get_size_inches()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}):
         figure.dpi = 72  # the unit of SVG
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        vector = RendererSVG(width, height, buffer, image_dpi=144, metadata=nothing)
+        vector = RendererSVG(width * 72, height * 72, buffer, image_dpi=144, metadata=nothing)
         vector._text2path = _text_to_path  # keeps its cache of parsed formulas; a fresh one costs 100 ms a picture
-        renderer = MixedModeRenderer(figure, width, height, 144, vector)
-        figure.draw(renderer)
+        renderer = MixedModeRenderer(figure, width, height, 144, vector)  # in inches, unlike the vector's points
+        with nullcontext() if memory is None else reuse_axes(figure, vector, buffer, memory):
+            figure.draw(renderer)
         renderer.finalize()
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.S)
+    svg = re.sub(r"<metadata>.*?</metadata>\s*|<defs>\s*<style.*?</style>\s*</defs>\s*", "", svg, flags=re.S)
+    svg = re.sub(r'<g id="(panel\d+)"', r'<g data-gid="\1"', svg)
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)
-    return re.sub(r' (width|height)="[\d.]+pt"', "", svg, count=2).strip()
+    svg = re.sub(r' (width|height)="[\d.]+pt"', "", svg, count=2).strip()
+    return svg.replace("<svg", '<svg stroke-linejoin="round" stroke-linecap="butt"', 1)

@@ -5,7 +5,7 @@ import numbers
 
 import numpy as np
 
-__all__ = ["format_number"]
+__all__ = ["format_estimate", "format_number"]
 
 
 def format_number(value, digits=4):
@@ -68,3 +68,41 @@ def _group(text):
     if len(head) > 4:
         head = f"{int(head):,}".replace(",", "\u202f")
     return sign + head + dot + tail
+
+
+def format_estimate(mean, error):
+    """Write a mean with its error, both to the digits that the error leaves.
+
+    Parameters
+    ----------
+    mean, error : float
+        Finite; ``error >= 0``. The error keeps one significant digit, and two if the first one is 1.
+
+    Returns
+    -------
+    str
+        Below 1e-4 and from 1e7 on, both stand before one common power of ten.
+
+    Raises
+    ------
+    ValueError
+        If one is not finite, or the error is negative.
+
+    Examples
+    --------
+    >>> format_estimate(0.20617, 0.00068), format_estimate(-12346.0, 132.0), format_estimate(1.5e-9, 2e-11)
+    ('0.2062 ± 0.0007', '−12\u202f350 ± 130', '(1.50 ± 0.02)e-9')
+    """
+    if not (math.isfinite(mean) and math.isfinite(error) and error >= 0):
+        raise ValueError(f"mean and error must be finite, and error >= 0, got {mean} and {error}")
+    if error == 0:
+        return f"{format_number(float(mean))} ± 0"
+    digits, exponent = f"{error:.1e}".split("e")
+    place = int(exponent) - digits.startswith("1")  # of the last digit that is written
+    size = max(abs(mean), error)
+    power = math.floor(math.log10(size))
+    shift = 0 if -5 < power < 7 else power
+    places = max(shift - place, 0)
+    texts = [f"{round(value / 10.0**place) * 10.0 ** (place - shift):.{places}f}" for value in (mean, error)]
+    text = " ± ".join(_group(one if float(one) else one.lstrip("-")) for one in texts)
+    return f"({text})e{shift}" if shift else text

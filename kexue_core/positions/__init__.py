@@ -1,6 +1,6 @@
 """Positions and length: rotary encodings, their base."""
 
-from kexue_core.positions.base import admissible_bases, min_base, safe_base, worst_case_base
+from kexue_core.positions.base import MinBase, admissible_bases, min_base, safe_base, worst_case_base
 from kexue_core.positions.rope import max_context, rope_coherence, rope_coherence_range, rope_frequencies, rotate
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "rope_coherence",
     "rope_coherence_range",
     "max_context",
+    "MinBase",
     "min_base",
     "admissible_bases",
     "safe_base",

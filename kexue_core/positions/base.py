@@ -5,15 +5,18 @@ bases are a union of intervals, so bisection over b fails. The searches here wal
 bound of the curvature of f proves that no sign changes.
 """
 
+from __future__ import annotations
+
 import math
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from kexue_core._checks import integer, positive
-from kexue_core.positions.rope import _exponents, _negative, _range_sums
+from kexue_core import _checks
+from kexue_core.positions._common import exponents, negative, range_sums
 
-__all__ = ["min_base", "admissible_bases", "safe_base", "worst_case_base"]
+__all__ = ["MinBase", "min_base", "admissible_bases", "safe_base", "worst_case_base"]
 
 
 class MinBase(NamedTuple):
@@ -24,7 +27,7 @@ class MinBase(NamedTuple):
     checks: int
 
 
-def min_base(L, d=128, *, start=1.0):
+def min_base(L: int, d: int = 128, *, start: float = 1.0) -> MinBase:
     """Return the smallest admissible base from ``start`` on: ``inf {b >= start : f_b(m) >= 0 for m = 0 ... L-1}``.
 
     Exact: every base that is passed has one f that stays negative all along the step. The step t solves
@@ -59,17 +62,15 @@ def min_base(L, d=128, *, start=1.0):
     (4293.438, 1009)
     """
     L, s = _length_and_exponents(L, d)
-    if positive("start", start) < 1:
-        raise ValueError(f"start must be at least 1, got {start}")
-    u, checks = _next_admissible(math.log(start), L, s)
-    low = _range_sums(0, L, np.exp(-u * s))
+    u, checks = _next_admissible(math.log(_checks.number("start", start, low=1)), L, s)
+    low = range_sums(0, L, np.exp(-u * s))
     m = np.flatnonzero(low <= low.min() + 1e-8)
     f = _taylor(m, u, s)[0]
     m = m[f <= f.min() + 1e-16 * L * d]  # several when they tie up to rounding: take the smallest on every machine
     return MinBase(math.exp(u), int(m[0]), checks)
 
 
-def admissible_bases(L, d=128, *, upper=math.inf):
+def admissible_bases(L: int, d: int = 128, *, upper: float = math.inf) -> NDArray[np.float64]:
     """Return all admissible bases in ``(1, upper]`` as closed intervals, whose ends are roots of some f.
 
     Proved like `min_base`: gaps by one negative f, intervals by the smallest step that any f allows. The work without
@@ -78,6 +79,7 @@ def admissible_bases(L, d=128, *, upper=math.inf):
     Parameters
     ----------
     L, d : int
+        As in `min_base`.
     upper : float
         Above 1. By default all bases; none above `worst_case_base` needs a look.
 
@@ -103,8 +105,7 @@ def admissible_bases(L, d=128, *, upper=math.inf):
            [6018.3, 7000. ]])
     """
     L, s = _length_and_exponents(L, d)
-    if upper != math.inf and positive("upper", upper) <= 1:
-        raise ValueError(f"upper must be above 1, got {upper}")
+    upper = _checks.number("upper", upper, low=1, open="low", finite=False)
     worst, rows, u = worst_case_base(L, d), [], 0.0
     end = math.log(min(upper, worst))
     while (left := _next_admissible(u, L, s)[0]) < end:
@@ -119,10 +120,27 @@ def admissible_bases(L, d=128, *, upper=math.inf):
     return np.array(rows).reshape(-1, 2)
 
 
-def safe_base(L, d=128):
+def safe_base(L: int, d: int = 128) -> float:
     """Return the base from which on every base is admissible, ``sup {b > 1 : f_b(m) < 0 for some m < L}``, or 1.
 
-    It is the start of the last interval of `admissible_bases`, which see for parameters, errors and cost.
+    Parameters
+    ----------
+    L, d : int
+        As in `min_base`.
+
+    Returns
+    -------
+    float
+        The start of the last interval of `admissible_bases`, at the cost of all of them; at most `worst_case_base`.
+
+    Raises
+    ------
+    ValueError
+        As `min_base`.
+
+    References
+    ----------
+    .. [1] kexue.fm/archives/10122, result 5.
 
     Examples
     --------
@@ -132,7 +150,7 @@ def safe_base(L, d=128):
     return float(admissible_bases(L, d)[-1, 0])
 
 
-def worst_case_base(L, d=128):
+def worst_case_base(L: int, d: int = 128) -> float:
     """Return an upper bound of `safe_base` of order L^2, the root of a monotone function of ``u = ln b``.
 
     ``G(u) = min_m cos(m) + sum_{i>0} cos(min((L-1) e^(-2iu/d), pi))`` increases with u and bounds every f from below,
@@ -141,11 +159,21 @@ def worst_case_base(L, d=128):
     Parameters
     ----------
     L, d : int
+        As in `min_base`.
 
     Returns
     -------
     float
         At least 1; near ``0.527 L^2`` for large d. Every base from it on is admissible.
+
+    Raises
+    ------
+    ValueError
+        As `min_base`.
+
+    References
+    ----------
+    .. [1] kexue.fm/archives/10122, result 5, which has no bound.
 
     Examples
     --------
@@ -169,7 +197,7 @@ def worst_case_base(L, d=128):
 
 
 def _length_and_exponents(L, d):
-    L, s = integer("L", L, minimum=1), _exponents(d)
+    L, s = _checks.integer("L", L, low=1), exponents(d)
     if L > 2 and d == 2:
         raise ValueError(f"d must be at least 4 when L > 2, because cos 2 < 0 for every base, got {d}")
     return L, s
@@ -208,7 +236,7 @@ def _next_admissible(u, L, s):
     while True:
         # the next violator is usually near the last one: widen the window only while it shows none
         start, stop = max(last - width, 0), min(last + width, L)
-        m, f = _negative(start, stop, np.exp(-u * s))
+        m, f = negative(start, stop, np.exp(-u * s))
         checks += stop - start
         if m.size:
             m = m[np.argsort(f / m)[:12]]
@@ -225,7 +253,7 @@ def _next_failure(u, end, L, s):
     m = np.arange(1, L)
     while u < end:
         theta = np.exp(-u * s)
-        f, slope = _range_sums(1, L, theta), m * _range_sums(1, L, theta, s * theta)
+        f, slope = range_sums(1, L, theta), m * range_sums(1, L, theta, s * theta)
         a, b = m * (s**2 @ theta), m**2 * (s**2 @ theta**2)
         step = _clear_step(1, f, slope, b + np.minimum(a, b))
         near = np.flatnonzero(f < 1e-3)  # here the rounding of the fast sums would show in the root

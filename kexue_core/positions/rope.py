@@ -4,16 +4,18 @@ The coherence of the frequencies theta at distance m is ``f(m) = sum_i cos(m the
 variance, that a similar token keeps over a random one.
 """
 
-import math
+from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from kexue_core._checks import finite_array, integer, positive
+from kexue_core import _checks
+from kexue_core.positions._common import exponents, negative, range_sums
 
 __all__ = ["rope_frequencies", "rotate", "rope_coherence", "rope_coherence_range", "max_context"]
 
 
-def rope_frequencies(d, base=10000.0):
+def rope_frequencies(d: int, base: float = 10000.0) -> NDArray[np.float64]:
     """Return the rotation frequencies ``theta_i = base^(-2i/d)``, ``i = 0 ... d/2-1``.
 
     Parameters
@@ -30,7 +32,7 @@ def rope_frequencies(d, base=10000.0):
     Raises
     ------
     ValueError
-        If ``d`` is odd or below 2, or ``base`` is not positive and finite.
+        If ``d`` is odd or below 2, ``base`` is not positive and finite, or a frequency is beyond the largest double.
 
     References
     ----------
@@ -41,10 +43,12 @@ def rope_frequencies(d, base=10000.0):
     >>> rope_frequencies(8).round(3)
     array([1.   , 0.1  , 0.01 , 0.001])
     """
-    return positive("base", base) ** -_exponents(d)
+    base = _checks.number("base", base, low=0, open="low")
+    with np.errstate(over="ignore"):
+        return _checks.result(base ** -exponents(d), "base")
 
 
-def rotate(x, positions, theta):
+def rotate(x: ArrayLike, positions: ArrayLike, theta: ArrayLike) -> NDArray[np.float64]:
     """Rotate every pair ``(x[2i], x[2i+1])`` by ``positions * theta[i]``: multiply by the block-diagonal R_n.
 
     Neighbours form a pair, as in the article; code that pairs ``i`` with ``i + d/2`` is the same up to a permutation.
@@ -53,7 +57,7 @@ def rotate(x, positions, theta):
     ----------
     x : (..., d) array_like
     positions : (...) array_like
-        Real; broadcast against ``x.shape[:-1]``.
+        Real; ``positions`` and the leading axes of ``x`` are broadcast.
     theta : (d/2,) array_like
 
     Returns
@@ -64,7 +68,8 @@ def rotate(x, positions, theta):
     Raises
     ------
     ValueError
-        If the last axis of ``x`` is not twice as long as ``theta``, or a value is not finite.
+        If the last axis of ``x`` is not twice as long as ``theta``, the shapes do not broadcast, or a value or an angle
+        is not finite.
 
     References
     ----------
@@ -75,16 +80,19 @@ def rotate(x, positions, theta):
     >>> rotate([1.0, 0.0, 1.0, 0.0], 1, [np.pi / 2, np.pi / 6]).round(3)
     array([0.   , 1.   , 0.866, 0.5  ])
     """
-    x, theta = finite_array("x", x), finite_array("theta", theta, ndim=1)
-    if x.shape[-1:] != (2 * theta.size,):
-        raise ValueError(f"x must have a last axis of length {2 * theta.size}, two per theta, got shape {x.shape}")
-    angle = finite_array("positions", positions)[..., None] * theta
-    even, odd, cos, sin = x[..., 0::2], x[..., 1::2], np.cos(angle), np.sin(angle)
-    y = np.stack([even * cos - odd * sin, even * sin + odd * cos], axis=-1)
-    return y.reshape(*y.shape[:-2], x.shape[-1])
+    theta, positions = _checks.array("theta", theta, ndim=1, core=1), _checks.array("positions", positions, finite=None)
+    x = _checks.array("x", x, finite=None, last=2 * theta.size)
+    _checks.broadcast(("x", x, 1), ("positions", positions, 0))
+    with np.errstate(over="ignore", invalid="ignore"):
+        angle = _checks.result(positions[..., None] * theta, positions=positions, theta=theta)
+        turn = np.empty(angle.shape, dtype=complex)
+        np.cos(angle, out=turn.real)
+        np.sin(angle, out=turn.imag)
+        y = (np.ascontiguousarray(x).view(complex) * turn).view(float)  # a pair is a complex number
+    return _checks.result(y, x=x)
 
 
-def rope_coherence(m, theta):
+def rope_coherence(m: ArrayLike, theta: ArrayLike) -> NDArray[np.float64]:
     """Return ``f(m) = sum_i cos(m theta_i)``, the mean lead of a similar token over a random one at distance m.
 
     Parameters
@@ -98,6 +106,11 @@ def rope_coherence(m, theta):
     (...) ndarray or float
         In units of ``2 sigma^2`` (variance of a component of the query); ``|f| <= f(0) = k``.
 
+    Raises
+    ------
+    ValueError
+        If ``theta`` is empty, or a value or a product ``m theta`` is not finite.
+
     References
     ----------
     .. [1] kexue.fm/archives/10122, result 3; arXiv:2405.14591.
@@ -107,11 +120,13 @@ def rope_coherence(m, theta):
     >>> rope_coherence([0, 1, 1707], rope_frequencies(128)).round(3)
     array([64.   , 62.094, -0.499])
     """
-    m, theta = finite_array("m", m), finite_array("theta", theta, ndim=1)
-    return np.cos(m[..., None] * theta).sum(axis=-1)
+    m, theta = _checks.array("m", m), _checks.array("theta", theta, ndim=1, core=1)
+    with np.errstate(over="ignore"):
+        angle = _checks.result(m[..., None] * theta, "m", "theta")
+    return np.cos(angle, out=angle).sum(axis=-1)
 
 
-def rope_coherence_range(start, stop, theta):
+def rope_coherence_range(start: int, stop: int, theta: ArrayLike) -> NDArray[np.float64]:
     """Return ``f(m) = sum_i cos(m theta_i)`` for ``m = start ... stop-1`` by one matrix product.
 
     With ``m = h + j`` the sum is over ``cos(h theta_i) cos(j theta_i) - sin(h theta_i) sin(j theta_i)``, so n distances
@@ -126,18 +141,28 @@ def rope_coherence_range(start, stop, theta):
     Returns
     -------
     (stop - start,) ndarray
+        At most ``k`` in absolute value.
+
+    Raises
+    ------
+    ValueError
+        If ``start < 0``, ``stop <= start``, ``theta`` is empty, or a value or an angle is not finite.
+
+    References
+    ----------
+    .. [1] kexue.fm/archives/10122, result 3.
 
     Examples
     --------
     >>> rope_coherence_range(1705, 1708, rope_frequencies(128)).round(3)
     array([ 1.847,  0.069, -0.499])
     """
-    start = integer("start", start, minimum=0)
-    stop = integer("stop", stop, minimum=start + 1)
-    return _range_sums(start, stop, finite_array("theta", theta, ndim=1))
+    start = _checks.integer("start", start, low=0)
+    stop = _checks.integer("stop", stop, low=start + 1)
+    return range_sums(start, stop, _bounded(theta, stop))
 
 
-def max_context(theta, *, cap=2**24):
+def max_context(theta: ArrayLike, *, cap: int = 2**24) -> int | None:
     """Return the first ``m < cap`` with ``sum_i cos(m theta_i) < 0``, the largest admissible length, or None.
 
     It takes frequencies, not a base, so that interpolated, rescaled and partial ones can be asked too.
@@ -151,6 +176,11 @@ def max_context(theta, *, cap=2**24):
     -------
     int or None
 
+    Raises
+    ------
+    ValueError
+        If ``cap < 1``, ``theta`` is empty, or a value or an angle is not finite.
+
     References
     ----------
     .. [1] kexue.fm/archives/10122, results 5, 8 and 9; arXiv:2405.14591.
@@ -160,33 +190,18 @@ def max_context(theta, *, cap=2**24):
     >>> max_context(rope_frequencies(128, 1e4)), max_context(rope_frequencies(128, 5e5))
     (1707, 18438)
     """
-    theta, cap = finite_array("theta", theta, ndim=1), integer("cap", cap, minimum=1)
+    cap = _checks.integer("cap", cap, low=1)
+    theta = _bounded(theta, cap)
     for start in range(0, cap, 65536):
-        m, _ = _negative(start, min(start + 65536, cap), theta)
+        m, _ = negative(start, min(start + 65536, cap), theta)
         if m.size:
             return int(m[0])
     return None
 
 
-def _exponents(d):
-    """Return ``2i/d``: the exponents of the frequencies."""
-    if integer("d", d, minimum=2) % 2:
-        raise ValueError(f"d must be even, got {d}")
-    return np.arange(0, d, 2) / d
-
-
-def _range_sums(start, stop, theta, weight=None):
-    """Return ``sum_i cos(m theta_i)`` for a range of m, or with a weight ``sum_i weight_i sin(m theta_i)``."""
-    block = math.isqrt(stop - start - 1) + 1
-    head, tail = np.outer(np.arange(start, stop, block), theta), np.outer(np.arange(block), theta)
-    cos, sin = np.cos(head), np.sin(head)
-    left = np.hstack([cos, -sin] if weight is None else [weight * sin, weight * cos])
-    return (left @ np.hstack([np.cos(tail), np.sin(tail)]).T).ravel()[: stop - start]
-
-
-def _negative(start, stop, theta):
-    """Return the m in a range with f(m) < 0, and f there; the fast sums only preselect, direct ones decide."""
-    error = 1e-10 + 1e-15 * stop * np.abs(theta).sum()
-    m = start + np.flatnonzero(_range_sums(start, stop, theta) < error)
-    f = np.cos(m[:, None] * theta).sum(axis=-1)
-    return m[f < 0], f[f < 0]
+def _bounded(theta, stop):
+    """Return frequencies whose angles at all distances below ``stop`` are finite."""
+    theta = _checks.array("theta", theta, ndim=1, core=1)
+    with np.errstate(over="ignore"):
+        _checks.result(stop * theta, "theta")
+    return theta

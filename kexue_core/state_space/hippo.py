@@ -2,19 +2,26 @@
 
 The state holds the coefficients of the past in an orthonormal basis. Differentiating them in time gives A and b: with
 a Fourier or Legendre basis on a sliding window, or a Legendre basis on the whole past (LegS, ``x' = (A x + b u) / t``,
-whose recursions are in `kexue_core.legs`).
+whose recursions are in `legs`).
 """
 
+from __future__ import annotations
+
 import math
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from kexue_core._checks import choice, complex_array, finite_array, integer, positive
+from kexue_core import _checks
+from kexue_core.state_space._common import signal, size
 
 __all__ = ["hippo_matrix", "discretize", "state_scan", "transfer_function", "legt_delay_response"]
 
 
-def hippo_matrix(kind, n, *, window=1.0, scaling="orthonormal", feedback=2.0):
+def hippo_matrix(
+    kind: str, n: int, *, window: float = 1.0, scaling: str = "orthonormal", feedback: float = 2.0
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return the HiPPO pair (A, b) of ``x' = A x + b u`` or, for "legs", of ``x' = (A x + b u) / t``.
 
     With ``q_i = sqrt(2i+1)`` and window w, in the orthonormal scaling::
@@ -70,10 +77,11 @@ def hippo_matrix(kind, n, *, window=1.0, scaling="orthonormal", feedback=2.0):
     >>> b
     array([1., 3., 5.])
     """
-    n = integer("n", n, minimum=1)
-    choice("kind", kind, ("legt", "legs", "fourier"))
-    choice("scaling", scaling, ("orthonormal", "paper", "lmu"))
-    window, feedback = positive("window", window), positive("feedback", feedback)
+    n = size(n)
+    _checks.choice("kind", kind, ("legt", "legs", "fourier"))
+    _checks.choice("scaling", scaling, ("orthonormal", "paper", "lmu"))
+    window = _checks.number("window", window, low=0, open="low")
+    feedback = _checks.number("feedback", feedback, low=0, open="low")
     if kind == "legs" and window != 1:
         raise ValueError(f"window must be left at 1.0 for 'legs', which keeps the whole past, got {window}")
     if kind == "fourier":
@@ -82,7 +90,8 @@ def hippo_matrix(kind, n, *, window=1.0, scaling="orthonormal", feedback=2.0):
         if scaling != "orthonormal":
             raise ValueError(f"scaling must be 'orthonormal' for 'fourier', got {scaling!r}")
         frequencies = np.arange(n) - n // 2
-        A = (2j * np.pi * np.diag(frequencies) - feedback) / window
+        with np.errstate(over="ignore", invalid="ignore"):
+            A = _checks.result((2j * np.pi * np.diag(frequencies) - feedback) / window, "window", "feedback")
         return A, np.full(n, feedback / window, dtype=complex)
     if feedback != 2:
         raise ValueError(f"feedback must be left at 2.0 for {kind!r}, which has none, got {feedback}")
@@ -93,7 +102,9 @@ def hippo_matrix(kind, n, *, window=1.0, scaling="orthonormal", feedback=2.0):
     rows, columns = (2 * i + 1) / factor, factor
     if kind == "legt":
         sign = np.where(i[:, None] > i, 1.0, 1.0 - 2.0 * ((i[:, None] - i) % 2))
-        return -np.outer(rows, columns) * sign / window, rows / window
+        with np.errstate(over="ignore"):
+            A = -np.outer(rows, columns) * sign / window
+        return _checks.result(A, "window"), rows / window
     A = np.zeros((n, n))
     lower = np.tril_indices(n, -1)
     A[lower] = -np.outer(rows, columns)[lower]
@@ -101,7 +112,7 @@ def hippo_matrix(kind, n, *, window=1.0, scaling="orthonormal", feedback=2.0):
     return A, rows
 
 
-def discretize(A, b, step, method="zoh"):
+def discretize(A: ArrayLike, b: ArrayLike, step: float, method: str = "zoh") -> tuple[NDArray[Any], NDArray[Any]]:
     """Turn ``x' = A x + b u`` into ``x_(k+1) = Abar x_k + bbar u_k`` for an input held constant over each step h.
 
     ::
@@ -129,7 +140,8 @@ def discretize(A, b, step, method="zoh"):
     Raises
     ------
     ValueError
-        If the shapes do not fit, a value is not finite, ``step`` is not positive or ``method`` is unknown.
+        If the shapes do not fit, a value is not finite, ``step`` is not positive, ``method`` is unknown, or a result is
+        beyond the largest double.
     numpy.linalg.LinAlgError
         If ``I - hA`` ("backward") or ``I - hA/2`` ("bilinear") is singular.
 
@@ -144,8 +156,15 @@ def discretize(A, b, step, method="zoh"):
     (array([[0.607]]), array([0.393]))
     """
     A, b = _system(A, b)
-    h, identity = positive("step", step), np.eye(A.shape[0])
-    choice("method", method, ("forward", "backward", "bilinear", "zoh"))
+    h = _checks.number("step", step, low=0, open="low")
+    _checks.choice("method", method, ("forward", "backward", "bilinear", "zoh"))
+    with np.errstate(all="ignore"):
+        Abar, bbar = _discretized(A, b, h, method)
+    return _checks.result(Abar, "A", "step"), _checks.result(bbar, "A", "b", "step")
+
+
+def _discretized(A, b, h, method):
+    identity = np.eye(A.shape[0])
     if method == "forward":
         return identity + h * A, h * b
     if method == "backward":
@@ -157,11 +176,12 @@ def discretize(A, b, step, method="zoh"):
     # exp of [[hA, hb], [0, 0]] holds both results, without the inverse of A
     augmented = np.zeros((len(b) + 1, len(b) + 1), dtype=A.dtype)
     augmented[:-1, :-1], augmented[:-1, -1] = h * A, h * b
+    _checks.result(augmented, "A", "b", "step")
     exponential = _exponential(augmented)
     return exponential[:-1, :-1], exponential[:-1, -1]
 
 
-def state_scan(Abar, bbar, u, x0=None):
+def state_scan(Abar: ArrayLike, bbar: ArrayLike, u: ArrayLike, x0: ArrayLike | None = None) -> NDArray[Any]:
     """Run ``x_(k+1) = Abar x_k + bbar u_k`` over a signal and return every state.
 
     Parameters
@@ -169,7 +189,7 @@ def state_scan(Abar, bbar, u, x0=None):
     Abar : (n, n) array_like
     bbar : (n,) array_like
     u : (..., L) array_like
-        Real samples.
+        Real samples, at least one.
     x0 : (..., n) array_like, optional
         State before the first sample; zero by default.
 
@@ -193,16 +213,9 @@ def state_scan(Abar, bbar, u, x0=None):
     array([1.  , 0.5 , 0.25])
     """
     Abar, bbar = _system(Abar, bbar, "Abar", "bbar")
-    u = finite_array("u", u)
-    if u.ndim == 0:
-        raise ValueError(f"u must have at least 1 axes, got shape {u.shape}")
-    x = np.zeros(len(bbar)) if x0 is None else complex_array("x0", x0)
-    if x.shape[-1:] != bbar.shape:
-        raise ValueError(f"x0 must have a last axis of length {len(bbar)}, got shape {x.shape}")
-    try:
-        batch = np.broadcast_shapes(x.shape[:-1], u.shape[:-1])
-    except ValueError:
-        raise ValueError(f"x0 must broadcast against the batch {u.shape[:-1]} of u, got shape {x.shape}") from None
+    u = signal(u)
+    x = np.zeros(len(bbar)) if x0 is None else _checks.array("x0", x0, kind="complex", last=len(bbar))
+    batch = _checks.broadcast(("x0", x, 1), ("u", u, 1))
     states = np.empty((*batch, u.shape[-1], len(bbar)), dtype=np.result_type(Abar, bbar, x))
     with np.errstate(over="ignore", invalid="ignore"):  # an overflow is reported below
         for k in range(u.shape[-1]):
@@ -213,7 +226,7 @@ def state_scan(Abar, bbar, u, x0=None):
     return states
 
 
-def transfer_function(A, b, c, z):
+def transfer_function(A: ArrayLike, b: ArrayLike, c: ArrayLike, z: ArrayLike) -> NDArray[np.complex128]:
     """Return ``H(z) = c . (z I - A)^(-1) b``, the gain of ``x' = A x + b u, y = c . x`` for an input ``e^(zt)``.
 
     Parameters
@@ -246,14 +259,14 @@ def transfer_function(A, b, c, z):
     (0.5-0.5j)
     """
     A, b = _system(A, b)
-    c, z = complex_array("c", c), complex_array("z", z)
-    if c.shape != b.shape:
-        raise ValueError(f"c must have the shape {b.shape} of b, got shape {c.shape}")
-    shifted = z[..., None, None] * np.eye(len(b), dtype=complex) - A
-    return np.linalg.solve(shifted, b[:, None].astype(complex))[..., 0] @ c
+    c, z = _checks.array("c", c, kind="complex", shape=b.shape), _checks.array("z", z, kind="complex")
+    with np.errstate(all="ignore"):
+        shifted = z[..., None, None] * np.eye(len(b), dtype=complex) - A
+        x = np.linalg.solve(shifted, b[:, None].astype(complex))[..., 0]
+        return _checks.result(x @ c, "A", "b", "c", "z")
 
 
-def legt_delay_response(n, z):
+def legt_delay_response(n: int, z: ArrayLike) -> NDArray[np.complex128]:
     """Return what a LegT state of n coefficients remembers of ``e^(zt)`` one window ago: about ``e^(-z)``.
 
     The state is read out at the far end of the window, ``sum_k (-1)^k sqrt((2k+1)/2) x_k``. That is the ``[n-1/n]``
@@ -285,31 +298,37 @@ def legt_delay_response(n, z):
     >>> abs(legt_delay_response(32, z) - np.exp(-z)).round(3)
     array([0.001, 0.07 , 0.695])
     """
-    A, b = hippo_matrix("legt", n)
+    A, b = hippo_matrix("legt", size(n))
     k = np.arange(n)
     return transfer_function(A, b, (1 - 2 * (k % 2)) * np.sqrt(k + 0.5), z)
 
 
 def _system(A, b, first="A", second="b"):
     """Return a square matrix and a vector that fits, of one dtype."""
-    A, b = complex_array(first, A), complex_array(second, b)
-    if A.ndim != 2 or A.shape[0] != A.shape[1]:
+    A = _checks.array(first, A, kind="complex", ndim=2, core=2)
+    if A.shape[0] != A.shape[1]:
         raise ValueError(f"{first} must be a square matrix, got shape {A.shape}")
-    if b.shape != A.shape[:1]:
-        raise ValueError(f"{second} must have shape {A.shape[:1]}, got shape {b.shape}")
+    b = _checks.array(second, b, kind="complex", shape=A.shape[:1])
     dtype = np.result_type(A, b)
     return A.astype(dtype), b.astype(dtype)
 
 
 def _exponential(M):
-    """Return ``e^M`` by scaling and squaring; after scaling to norm 1/2 sixteen Taylor terms reach 1e-19."""
-    norm = np.abs(M).sum(axis=0).max()
-    squarings = max(0, math.ceil(math.log2(norm)) + 1) if norm > 0 else 0
+    """Return ``e^M`` by scaling and squaring: the [13/13] Pade approximant is exact to 1e-16 up to the norm 5.37.
+
+    Higham, SIAM J. Matrix Anal. Appl. 26 (2005), Algorithm 2.3: its coefficients, up to a factor, and its six products.
+    """
+    norm = float(np.abs(M).sum(axis=0).max())
+    squarings = max(0, math.ceil(math.log2(norm / 5.371920351148152))) if norm > 0 else 0
     M = M / 2.0**squarings
-    term = total = np.eye(len(M), dtype=M.dtype)
-    for k in range(1, 17):
-        term = term @ M / k
-        total = total + term
+    c = [math.comb(13, k) / math.perm(26, k) for k in range(14)]
+    identity, M2 = np.eye(len(M)), M @ M
+    M4 = M2 @ M2
+    M6 = M2 @ M4
+    odd = M6 @ (c[13] * M6 + c[11] * M4 + c[9] * M2) + c[7] * M6 + c[5] * M4 + c[3] * M2 + c[1] * identity
+    even = M6 @ (c[12] * M6 + c[10] * M4 + c[8] * M2) + c[6] * M6 + c[4] * M4 + c[2] * M2 + c[0] * identity
+    odd = M @ odd
+    total = np.linalg.solve(even - odd, even + odd)
     for _ in range(squarings):
         total = total @ total
     return total

@@ -4,16 +4,20 @@ The history is stretched to s in [-1, 1], where ``g_i(s) = sqrt((2i+1)/2) p_i(s)
 ``c_i = int u g_i ds``.
 """
 
+from __future__ import annotations
+
 import math
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from kexue_core._checks import finite_array, integer
+from kexue_core import _checks
+from kexue_core.state_space._common import legendre, norms, signal, size
 
 __all__ = ["legendre_table", "project_piecewise_constant", "reconstruct", "legs_resolution"]
 
 
-def legendre_table(x, n):
+def legendre_table(x: ArrayLike, n: int) -> NDArray[np.float64]:
     """Return the Legendre polynomials ``p_0 ... p_(n-1)`` by ``(i+1) p_(i+1) = (2i+1) x p_i - i p_(i-1)``.
 
     Parameters
@@ -43,14 +47,14 @@ def legendre_table(x, n):
            [-1.   ,  0.   ,  0.5  ,  1.   ],
            [ 1.   , -0.5  , -0.125,  1.   ]])
     """
-    return np.stack(list(_legendre(_in_interval("x", x), integer("n", n, minimum=1))))
+    return np.stack(list(legendre(_checks.array("x", x, low=-1, high=1), size(n))))
 
 
-def project_piecewise_constant(u, n):
+def project_piecewise_constant(u: ArrayLike, n: int) -> NDArray[np.float64]:
     """Return the Legendre coefficients ``c_i = int_(-1)^1 u g_i ds`` of a staircase of L equal steps.
 
     Exact: with ``int p_i = (p_(i+1) - p_(i-1)) / (2i+1)`` and summation by parts, only the jumps of u enter, so nothing
-    cancels between neighbours. No differential equation: the reference of `kexue_core.legs.legs_scan`.
+    cancels between neighbours. No differential equation: the reference of `legs_scan`.
 
     Parameters
     ----------
@@ -77,15 +81,16 @@ def project_piecewise_constant(u, n):
     >>> project_piecewise_constant([0.0, 1.0], 3).round(3)
     array([0.707, 0.612, 0.   ])
     """
-    u, n = _signal(u), integer("n", n, minimum=1)
+    u, n = signal(u), size(n)
     L = u.shape[-1]
-    jumps = np.diff(u, axis=-1)
-    p = list(_legendre(2 * np.arange(1, L) / L - 1, n + 1))
-    c = [2 * u.mean(axis=-1)] + [-jumps @ (p[i + 1] - p[i - 1]) / (2 * i + 1) for i in range(1, n)]
-    return np.stack(c, axis=-1) * _norms(n)
+    p = list(legendre(2 * np.arange(1, L) / L - 1, n + 1))
+    with np.errstate(over="ignore", invalid="ignore"):
+        jumps = np.diff(u, axis=-1)
+        c = [2 * u.mean(axis=-1)] + [-jumps @ (p[i + 1] - p[i - 1]) / (2 * i + 1) for i in range(1, n)]
+        return _checks.result(np.stack(c, axis=-1) * norms(n), "u")
 
 
-def reconstruct(c, s):
+def reconstruct(c: ArrayLike, s: ArrayLike) -> NDArray[np.float64]:
     """Return the signal ``sum_i c_i g_i(s)`` that the coefficients remember.
 
     Parameters
@@ -114,24 +119,24 @@ def reconstruct(c, s):
     >>> reconstruct([2**0.5, 0.0, 0.0], [-1.0, 0.0, 1.0]).round(3)
     array([1., 1., 1.])
     """
-    c, s = finite_array("c", c), finite_array("s", s, ndim=1)
-    if c.ndim == 0:
-        raise ValueError(f"c must have at least 1 axes, got shape {c.shape}")
+    c, s = _checks.array("c", c, core=1), _checks.array("s", s, ndim=1, low=-1, high=1)
     n = c.shape[-1]
-    return (c * _norms(n)) @ legendre_table(_in_interval("s", s), n)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _checks.result((c * norms(n)) @ legendre_table(s, n), "c")
 
 
-def legs_resolution(n, a):
+def legs_resolution(n: int, a: ArrayLike) -> NDArray[np.float64]:
     """Return the share of ``e^(ias)`` on [-1, 1] that n Legendre coefficients miss: ``1 - sum_(i<n) (2i+1) j_i(a)^2``.
 
-    With ``a = pi * periods`` it is the mean over the phase of the lost energy of a sine. It is summed as the tail
-    ``sum_(i>=n)`` by downward recursion of the spherical Bessel functions, so small values keep their digits.
+    With ``a = pi * periods`` it is the mean over the phase of the lost energy of a sine. Up to ``|a| = 2 n + 32`` it is
+    summed as the tail ``sum_(i>=n)`` by downward recursion of the spherical Bessel functions, so small values keep
+    their digits; beyond, where most is lost, as it stands by upward recursion.
 
     Parameters
     ----------
     n : int
     a : (...) array_like
-        Real. The work is a number of sweeps over ``a`` a little above ``max(n, |a|)``.
+        Real. The work is at most about ``2 n`` sweeps over ``a``, however large it is.
 
     Returns
     -------
@@ -153,8 +158,26 @@ def legs_resolution(n, a):
     >>> legs_resolution(32, np.pi * np.array([8, 10, 12, 16])).round(3)
     array([0.   , 0.054, 0.555, 0.778])
     """
-    n, a = integer("n", n, minimum=1), np.abs(finite_array("a", a))
-    turn = max(n, math.ceil(a.max()))
+    n, a = size(n), np.abs(_checks.array("a", a))
+    far = a > 2 * n + 32
+    share = _tail(n, np.where(far, 0.0, a))
+    if far.any():
+        share = np.where(far, _complement(n, np.where(far, a, 1.0)), share)
+    return share[()]
+
+
+def _complement(n, a):
+    """Sum the part that is kept, upwards: stable below the turning point k = a."""
+    below, f, kept = np.cos(a) / a, np.sin(a) / a, np.zeros_like(a)
+    for k in range(n):
+        kept = kept + (2 * k + 1) * f * f
+        below, f = f, (2 * k + 1) / a * f - below
+    return 1 - kept
+
+
+def _tail(n, a):
+    """Sum the part that is lost, downwards."""
+    turn = max(n, math.ceil(a.max(initial=0)))
     f, above, total, tail = np.ones_like(a), np.zeros_like(a), np.zeros_like(a), np.zeros_like(a)
     # upward recursion explodes beyond the turning point k = a; downward the wanted solution is the one that grows
     for k in range(turn + math.ceil(16 * turn ** (1 / 3)) + 20, -1, -1):
@@ -168,31 +191,4 @@ def legs_resolution(n, a):
         if k > 0:
             shrink = (a / scale) ** 2
             total, tail = total * shrink, tail * shrink
-    return (tail / total)[()]
-
-
-def _legendre(x, n):
-    """Yield p_0 ... p_(n-1) at x."""
-    below, p = np.zeros_like(x), np.ones_like(x)
-    for i in range(n):
-        yield p
-        below, p = p, ((2 * i + 1) * x * p - i * below) / (i + 1)
-
-
-def _norms(n):
-    """Return ``g_i / p_i``."""
-    return np.sqrt(np.arange(n) + 0.5)
-
-
-def _in_interval(name, value):
-    array = finite_array(name, value)
-    if (np.abs(array) > 1).any():
-        raise ValueError(f"{name} must be in [-1, 1], got {array[np.abs(array) > 1].flat[0]}")
-    return array
-
-
-def _signal(u):
-    u = finite_array("u", u)
-    if u.ndim == 0:
-        raise ValueError(f"u must have at least 1 axes, got shape {u.shape}")
-    return u
+    return tail / total

@@ -3,13 +3,17 @@ from functools import partial
 
 import numpy as np
 import pytest
-import scipy.integrate
-import scipy.special
-import scipy.stats
+from oracles import Oracle, oracles
 
-from kexue_core.attention.perturb import normal_cdf, normal_quantile, permute_and_flip, perturb_max
+from kexue_core.attention.perturb import permute_and_flip, perturb_max
+from kexue_core.special import normal_cdf, normal_quantile
 
-NOISES = {"gumbel": scipy.stats.gumbel_r, "normal": scipy.stats.norm, "exponential": scipy.stats.expon}
+(scipy,) = oracles("scipy")
+
+NOISES = {
+    name: Oracle(f"scipy.stats.{law}")
+    for name, law in [("gumbel", "gumbel_r"), ("normal", "norm"), ("exponential", "expon")]
+}
 MAPS = {**{name: partial(perturb_max, noise=name) for name in NOISES}, "permute_and_flip": permute_and_flip}
 every_map = pytest.mark.parametrize("f", MAPS.values(), ids=MAPS.keys())
 
@@ -155,27 +159,6 @@ def test_inputs_are_left_alone(f):
 # --- normal distribution ---
 
 
-def test_normal_cdf_agrees_with_scipy_from_the_far_tail_to_one():
-    s = np.linspace(-37.4, 10, 4001)
-    np.testing.assert_allclose(normal_cdf(s), scipy.special.ndtr(s), rtol=1e-12)
-    np.testing.assert_array_equal(normal_cdf([-np.inf, 0, np.inf]), [0, 0.5, 1])
-    near = np.linspace(-1, 1, 401)
-    np.testing.assert_allclose(normal_cdf(near) + normal_cdf(-near), 1, rtol=1e-15)
-
-
-def test_normal_cdf_is_increasing_across_the_pole_of_its_rule():
-    switch = -2 * np.pi * np.sqrt(2)
-    assert (np.diff(normal_cdf(switch + np.linspace(-1e-9, 1e-9, 101))) > 0).all()
-
-
-def test_normal_quantile_agrees_with_scipy_and_inverts_the_cdf():
-    t = np.concatenate([10.0 ** -np.linspace(1, 307, 500), np.linspace(0.01, 0.99, 99), 1 - 10.0 ** -np.arange(2, 16)])
-    np.testing.assert_allclose(normal_quantile(t), scipy.special.ndtri(t), rtol=1e-13, atol=1e-15)
-    np.testing.assert_allclose(normal_cdf(normal_quantile(t)), t, rtol=1e-11)
-    assert normal_quantile(0.5) == 0
-    np.testing.assert_array_equal(normal_quantile([0.25, 0.0625]), -normal_quantile([0.75, 0.9375]))
-
-
 def test_a_uniform_grid_of_quantiles_is_the_article_s_slow_version_of_perturb_max():
     x = np.array([0.8, 0.0, -0.4])
     noise = normal_quantile((np.arange(2000) + 0.5) / 2000)
@@ -193,10 +176,10 @@ def test_a_uniform_grid_of_quantiles_is_the_article_s_slow_version_of_perturb_ma
         ([0.0, np.nan], {}, ValueError, r"^x must not contain NaN, got 1"),
         ([0.0, np.inf], {}, ValueError, r"^x must have a finite maximum in each slice, got inf"),
         ([[0.0] * 2, [-np.inf] * 2], {}, ValueError, r"^x must have a finite maximum in each slice, got -inf"),
-        ([], {}, ValueError, r"^x must not be empty, got shape"),
-        (1.0, {}, ValueError, r"^x must have at least one axis, got shape"),
-        ([1.0, 2.0], {"tau": 0}, ValueError, r"^tau must be positive and finite, got 0"),
-        ([1.0, 2.0], {"axis": 1}, ValueError, r"^axis must be less than 1, got 1"),
+        ([], {}, ValueError, r"^x must not be empty along the axis"),
+        (1.0, {}, ValueError, r"^x must have at least 1 axis, got shape"),
+        ([1.0, 2.0], {"tau": 0}, ValueError, r"^tau must be positive, got 0"),
+        ([1.0, 2.0], {"axis": 1}, ValueError, r"^axis must be at most 0, got 1"),
         ([1.0, 2.0], {"axis": 0.0}, TypeError, r"^axis must be an integer, got 0.0"),
     ],
 )
@@ -213,15 +196,3 @@ def test_an_unknown_noise_is_answered_with_the_list():
 def test_too_few_nodes_are_named():
     with pytest.raises(ValueError, match=r"^nodes must be at least 1, got 0"):
         perturb_max([1.0, 2.0], nodes=0)
-
-
-@pytest.mark.parametrize("t", [0.0, 1.0, -0.1, 1.5])
-def test_a_quantile_outside_the_open_unit_interval_is_named(t):
-    with pytest.raises(ValueError, match=rf"^t must lie strictly between 0 and 1, got {t}"):
-        normal_quantile([0.5, t])
-
-
-def test_nan_is_refused_by_the_normal_functions():
-    for f, name in ((normal_cdf, "s"), (normal_quantile, "t")):
-        with pytest.raises(ValueError, match=rf"^{name} must .*, got"):
-            f([0.5, np.nan])

@@ -2,11 +2,11 @@ import importlib
 import itertools
 from functools import partial
 
-import mpmath
 import numpy as np
 import pytest
-import scipy.optimize
-import scipy.special
+from oracles import oracles
+
+mpmath, scipy = oracles("mpmath", "scipy")
 
 # the shelf's functions hide modules of the same name
 entmax = importlib.import_module("kexue_core.attention.entmax")
@@ -371,13 +371,13 @@ def test_entmax_stays_exact_next_to_every_border_of_support(alpha):
         ([0.0, np.nan, 1.0], {}, ValueError, r"^x must not contain NaN, got 1"),
         ([0.0, np.inf, 1.0], {}, ValueError, r"^x must .*finite.*, got inf"),
         ([[0.0] * 3, [-np.inf] * 3], {}, ValueError, r"^x must .*finite.*, got -inf"),
-        (np.zeros((3, 0)), {}, ValueError, r"^x must not be empty, got shape \(3, 0\)"),
-        (1.0, {}, ValueError, r"^x must have at least one axis, got shape"),
+        (np.zeros((3, 0)), {}, ValueError, r"^x must not be empty along the axis -1, got length 0"),
+        (1.0, {}, ValueError, r"^x must have at least 1 axis, got shape"),
         (["a"], {}, TypeError, r"^x must be an array of real numbers, got"),
-        ([1.0, 2, 3], {"tau": 0}, ValueError, r"^tau must be positive and finite, got 0"),
-        ([1.0, 2, 3], {"tau": -1.0}, ValueError, r"^tau must be positive and finite, got -1"),
-        ([1.0, 2, 3], {"tau": np.nan}, ValueError, r"^tau must be positive and finite, got nan"),
-        ([1.0, 2, 3], {"axis": 1}, ValueError, r"^axis must be less than 1, got 1"),
+        ([1.0, 2, 3], {"tau": 0}, ValueError, r"^tau must be positive, got 0"),
+        ([1.0, 2, 3], {"tau": -1.0}, ValueError, r"^tau must be positive, got -1"),
+        ([1.0, 2, 3], {"tau": np.nan}, ValueError, r"^tau must be finite, got nan"),
+        ([1.0, 2, 3], {"axis": 1}, ValueError, r"^axis must be at most 0, got 1"),
         ([1.0, 2, 3], {"axis": -2}, ValueError, r"^axis must be at least -1, got -2"),
     ],
 )
@@ -389,7 +389,7 @@ def test_bad_logits_temperature_and_axis_are_named(f, x, options, error, match):
 @pytest.mark.parametrize("f", [entmax.entmax, entmax.entmax_jacobian, entmax.support_size])
 def test_alpha_below_one_or_not_finite_is_named(f):
     for alpha in (0.99, -1, np.nan, np.inf):
-        with pytest.raises(ValueError, match=r"^alpha must be finite and at least 1, got "):
+        with pytest.raises(ValueError, match=r"^alpha must be (finite|at least 1), got "):
             f([1.0, 2.0], alpha)
     with pytest.raises(TypeError, match=r"^alpha must be a real number, got '2'"):
         f([1.0, 2.0], "2")
@@ -410,9 +410,9 @@ def test_a_bad_k_is_named(k, error):
 @pytest.mark.parametrize(
     ("t", "error", "match"),
     [
-        (2, ValueError, r"^t must lie in 0\.\.1, got 2"),
-        (-1, ValueError, r"^t must lie in 0\.\.1, got -1"),
-        (0.0, TypeError, r"^t must hold integers, got dtype float64"),
+        (2, ValueError, r"^t must lie in \[0, 1\], got 2"),
+        (-1, ValueError, r"^t must lie in \[0, 1\], got -1"),
+        (0.0, TypeError, r"^t must be an array of integers, got 0.0"),
         ([0, 1, 0], ValueError, r"^t must broadcast to shape \(2,\), got shape \(3,\)"),
     ],
 )

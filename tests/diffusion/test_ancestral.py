@@ -2,7 +2,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+from oracles import oracles
 
 from kexue_core.diffusion.ancestral import (
     ancestral_sample,
@@ -12,6 +12,8 @@ from kexue_core.diffusion.ancestral import (
 )
 from kexue_core.diffusion.denoisers import denoise_gaussian, denoise_mixture, denoise_points
 from kexue_core.diffusion.schedules import ddpm_schedule, respace
+
+(norm,) = oracles("scipy.stats.norm")
 
 ARTICLE = ddpm_schedule(1000)
 SHORT = respace(ARTICLE, 20)
@@ -182,7 +184,7 @@ def test_noise_per_coordinate_returns_each_variance():
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({}, TypeError, "rng must be a numpy.random.Generator unless sigma is 0, got None"),
+        ({}, TypeError, "rng must be a numpy.random.Generator, got None"),
         ({"sigma": [0.1]}, ValueError, r"sigma must have shape \(\.\.\., 20\) with .* got shape \(1,\)"),
         ({"sigma": np.zeros((5, 1, 20))}, ValueError, r"leading axes that fit \(2, 1\), got shape \(5, 1, 20\)"),
         ({"sigma": -SHORT.beta}, ValueError, "sigma must not be negative, got -"),
@@ -198,16 +200,16 @@ def test_a_bad_start_schedule_denoiser_or_variance_is_refused():
     quiet = {"sigma": 0 * SHORT.beta}
     with pytest.raises(ValueError, match="x must not contain NaN, got 1 of them"):
         ancestral_sample(MIXTURE, [np.nan], SHORT, **quiet)
-    with pytest.raises(ValueError, match=r"x must have shape \(\.\.\., D\), got the number 1.0"):
+    with pytest.raises(ValueError, match=r"x must have at least 1 axis, got shape \(\)"):
         ancestral_sample(MIXTURE, 1.0, SHORT, **quiet)
-    with pytest.raises(ValueError, match=r"denoise\(y, s\) must not contain NaN, got 1 of them"):
+    with pytest.raises(ValueError, match=r"denoise\(x, t\) must not contain NaN, got 1 of them"):
         ancestral_sample(lambda y, s: y * np.nan, [1.0], SHORT, **quiet)
-    with pytest.raises(ValueError, match=r"denoise\(y, s\) must have the shape \(1,\) of x, got \(2,\)"):
+    with pytest.raises(ValueError, match=r"denoise\(x, t\) must have the shape \(1,\) of x, got \(2,\)"):
         ancestral_sample(lambda y, s: np.zeros(2), [1.0], SHORT, **quiet)
     with pytest.raises(ValueError, match=r"variance must not be negative, got -1\.0"):
         reverse_noise(SHORT, -1.0)
     with pytest.raises(ValueError, match="variance must be finite, got inf"):
         gaussian_chain_variance(SHORT, np.inf)
     for call in (posterior_coefficients, lambda s: reverse_noise(s, 1.0), lambda s: gaussian_chain_variance(s, 1.0)):
-        with pytest.raises(TypeError, match="schedule must be a Schedule of ddpm_schedule, got 'linear'"):
+        with pytest.raises(TypeError, match="schedule must be a Schedule, got 'linear'"):
             call("linear")

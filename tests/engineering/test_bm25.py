@@ -2,9 +2,11 @@ import itertools
 
 import numpy as np
 import pytest
-import sympy
+from oracles import oracles
 
 from kexue_core.engineering.bm25 import inverse_document_frequency, quantize_length, saturation
+
+(sympy,) = oracles("sympy")
 
 TF, LENGTH = np.arange(1, 60), np.array([0.2, 1.0, 3.5])[:, None]
 
@@ -123,21 +125,21 @@ def test_inputs_are_unchanged():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: saturation(1, k1=-0.1), "k1 must be nonnegative, got -0.1"),
+        (lambda: saturation(1, k1=-0.1), "k1 must not be negative, got -0.1"),
         (lambda: saturation(1, k1=np.inf), "k1 must be finite, got inf"),
         (lambda: saturation(1, b=1.5), r"b must lie in \[0, 1\], got 1.5"),
         (lambda: saturation(1, b=-0.5), r"b must lie in \[0, 1\], got -0.5"),
         (lambda: saturation(1, b=np.nan), "b must not contain NaN, got 1 of them"),
-        (lambda: saturation([1, -2]), "tf must be nonnegative, got -2"),
-        (lambda: saturation(1, -1), "relative_length must be nonnegative, got -1"),
+        (lambda: saturation([1, -2]), "tf must not be negative, got -2"),
+        (lambda: saturation(1, -1), "relative_length must not be negative, got -1"),
         (lambda: inverse_document_frequency(11, 10), "doc_freq must be at most n_documents, got 11 of 10"),
-        (lambda: inverse_document_frequency(-1, 10), "doc_freq must be nonnegative, got -1"),
+        (lambda: inverse_document_frequency(-1, 10), "doc_freq must not be negative, got -1"),
         (lambda: inverse_document_frequency(1, np.nan), "n_documents must not contain NaN, got 1 of them"),
         (
             lambda: inverse_document_frequency(1, 2, variant="bm25+"),
             r"variant must be one of 'lucene', 'robertson', got 'bm25\+'",
         ),
-        (lambda: quantize_length([3, -1]), "n must be nonnegative, got -1"),
+        (lambda: quantize_length([3, -1]), "n must not be negative, got -1"),
     ],
 )
 def test_values_out_of_range_are_refused(call, message):
@@ -148,5 +150,5 @@ def test_values_out_of_range_are_refused(call, message):
 def test_what_is_not_a_number_is_refused():
     with pytest.raises(TypeError, match="k1 must be an array of real numbers, got 'a'"):
         saturation(1, k1="a")
-    with pytest.raises(TypeError, match="n must hold integers, got float64"):
+    with pytest.raises(TypeError, match="n must be an array of integers, got dtype float64"):
         quantize_length([3.0])

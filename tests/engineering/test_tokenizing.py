@@ -21,6 +21,13 @@ CHINESE_TITLES = {
 TRICKY = "aZ9 _-Ｒ２ﬁé\u0301\u0323q²½𝐁ßİK梯度々〇ガカ\u3099ｶﾞー한\u1112\u1161\u11ab㈱㎏㍿😀\U00020000"
 
 
+def _plain(text):
+    """No compatibility forms, no case, and of the marks only the two voice marks of kana."""
+    letters = unicodedata.normalize("NFKD", text).casefold()
+    kept = [c for c in letters if unicodedata.category(c) != "Mn" or "VOICED SOUND MARK" in unicodedata.name(c)]
+    return unicodedata.normalize("NFC", "".join(kept))
+
+
 def _slow_tokenize(text):
     """Character by character, with the Unicode names as the oracle of what is CJK."""
     terms, run, kind = [], "", None
@@ -28,7 +35,7 @@ def _slow_tokenize(text):
     def flush():
         terms.extend([run] if kind == "word" or len(run) == 1 else [run[i : i + 2] for i in range(len(run) - 1)])
 
-    for c in unicodedata.normalize("NFKC", text).casefold() + " ":
+    for c in _plain(text) + " ":
         name = unicodedata.name(c, "").split()
         cjk = (
             name[:1] in (["CJK"], ["HIRAGANA"], ["KATAKANA"], ["IDEOGRAPHIC"], ["KATAKANA-HIRAGANA"]) and c.isalnum()
@@ -66,7 +73,10 @@ def test_the_eight_chinese_titles_have_the_published_lengths():
         ("ＢＭ２５", ["bm25"]),
         ("x² ﬁt ℝ 𝐁𝐌", ["x2", "fit", "r", "bm"]),
         ("Straße", ["strasse"]),
-        ("Poincaré", ["poincar"]),
+        ("Poincaré", ["poincare"]),
+        ("Müller, Re\u0301nyi, Padé", ["muller", "renyi", "pade"]),
+        ("Łukasz Øre", ["ukasz", "re"]),
+        ("ガラスとｶﾞﾗｽ", ["ガラ", "ラス", "スと", "とガ", "ガラ", "ラス"]),
         ("モデル", ["モデ", "デル"]),
         ("한국어", ["한국", "국어"]),
     ],
@@ -89,10 +99,16 @@ def test_terms_joined_by_spaces_are_the_same_terms():
         assert tokenize(" ".join(terms)) == terms
 
 
-def test_a_query_of_two_or_more_characters_finds_every_place_and_a_single_one_only_a_run_of_one():
-    title = "梯度流：探索通向最小值之路"
-    assert set(tokenize("最小值")) <= set(tokenize(title))
-    assert not set(tokenize("流")) & set(tokenize(title))
+def test_a_query_of_two_or_more_characters_finds_every_place():
+    assert set(tokenize("最小值")) <= set(tokenize("梯度流：探索通向最小值之路"))
+
+
+def test_an_accent_changes_no_term():
+    rng = np.random.default_rng(3)
+    for size in range(1, 60):
+        letters = rng.choice(list("aeouncz9 Ñ流"), size)
+        marked = "".join(c + rng.choice(["", "\u0301", "\u0308", "\u0327"]) for c in letters)
+        assert tokenize(marked) == tokenize(unicodedata.normalize("NFC", marked)) == tokenize("".join(letters))
 
 
 def test_spans_hold_the_terms_of_tokenize_in_order_and_each_span_folds_to_its_term():
@@ -102,7 +118,7 @@ def test_spans_hold_the_terms_of_tokenize_in_order_and_each_span_folds_to_its_te
         spans = token_spans(text)
         assert [term for term, _, _ in spans] == tokenize(text), text
         for term, start, end in spans:
-            assert term in unicodedata.normalize("NFKC", text[start:end]).casefold()
+            assert term in _plain(text[start:end])
         assert [start for _, start, _ in spans] == sorted(start for _, start, _ in spans)
         assert [end for _, _, end in spans] == sorted(end for _, _, end in spans)
 
@@ -111,7 +127,7 @@ def test_a_span_counts_characters_of_the_text_as_given():
     assert token_spans("½ e\u0301x 梯度流") == [
         ("1", 0, 1),
         ("2", 0, 1),
-        ("x", 4, 5),
+        ("ex", 2, 5),
         ("梯度", 6, 8),
         ("度流", 7, 9),
     ]

@@ -1,9 +1,8 @@
 import math
 
-import mpmath
 import numpy as np
 import pytest
-from scipy import special
+from oracles import oracles
 
 from kexue_core.mathematics.gamma import (
     gamma,
@@ -13,6 +12,8 @@ from kexue_core.mathematics.gamma import (
     gamma_residues,
     log_gamma,
 )
+
+mpmath, special = oracles("mpmath", "scipy.special")
 
 
 def _random(n, low, high, height):
@@ -24,6 +25,12 @@ def _size(z):
     return 10 + np.abs(z * np.log(z))
 
 
+def _bound(z):
+    """The documented error of `gamma_fourier`."""
+    ratio = np.abs(z) / z.real
+    return 1e-15 * (_size(z) + np.where(z.real >= 0.5, 40 * ratio, 100 * ratio**1.5))
+
+
 def _exact(function, z):
     with mpmath.workdps(30):
         return np.array([complex(function(mpmath.mpc(v))) for v in np.asarray(z, dtype=complex).tolist()])
@@ -32,8 +39,29 @@ def _exact(function, z):
 def test_the_quadrature_equals_thirty_digit_arithmetic_within_the_documented_error():
     z = np.concatenate([_random(150, 0.05, 5, 40), _random(100, 5, 100, 100), [0.01, 1e-3, 1, 0.5, 3 + 100j, 30 + 40j]])
     value = np.array([gamma_fourier(v) for v in z.tolist()])
-    bound = 1e-15 * (_size(z) + 40 * np.abs(z) / z.real)
-    assert (np.abs(value / _exact(mpmath.gamma, z) - 1) < bound).all()
+    assert (np.abs(value / _exact(mpmath.gamma, z) - 1) < _bound(z)).all()
+
+
+def test_the_documented_error_holds_towards_the_imaginary_axis_too():
+    rng = np.random.default_rng(1)
+    z = 10 ** rng.uniform(-1.7, -0.3, 300) + 1j * 10 ** rng.uniform(-2, 2, 300) * rng.choice([-1, 1], 300)
+    z = np.append(z, 0.0356 + 54.06j)
+    value = np.array([gamma_fourier(v) for v in z.tolist()])
+    assert (np.abs(value / _exact(mpmath.gamma, z) - 1) < _bound(z)).all()
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_documented_error_holds_down_to_the_smallest_numbers_and_up_to_overflow(sign):
+    small = sign * 10.0 ** np.linspace(-307, -1, 120)
+    small = np.append(small, sign * 2.1354707431739075e-285)
+    large = np.linspace(100.3, 171.6, 60) if sign > 0 else -np.linspace(100.3, 169.3, 60)
+    for z in (small, large):
+        exact = _exact(mpmath.gamma, z)
+        bound = 3e-15 * (10 + (1 + np.abs(z)) * np.abs(np.log(np.abs(z))))
+        near_pole = np.abs(np.finfo(float).eps * z / (z - np.round(z))) if sign < 0 and z is large else 0
+        assert (np.abs(gamma(z) / exact - 1) < bound + near_pole).all()
+        logarithm = _exact(mpmath.loggamma, z)
+        assert (np.abs(log_gamma(z) - logarithm) < bound + near_pole).all()
 
 
 def test_a_hard_neighbour_in_the_batch_changes_the_quadrature_by_rounding_only():
@@ -185,7 +213,6 @@ def test_four_samples_alias_the_residues_as_documented():
         (lambda: log_gamma([0.5, -3.0]), r"z must not be one of the poles .* got -3"),
         (lambda: gamma(np.nan), "z must not contain NaN, got 1 of them"),
         (lambda: gamma(complex(1, np.inf)), "z must be finite, got"),
-        (lambda: gamma(np.zeros(0, dtype=complex)), r"z must not be empty, got shape \(0,\)"),
         (lambda: gamma(200.0), r"z must keep the values below 1.8e308, got exp\(857.9\)"),
         (lambda: gamma_fourier(-0.5), r"z must have a positive real part \(gamma takes the others\), got -0.5"),
         (lambda: gamma_integrand(1j), "z must have a positive real part .* got 0"),
@@ -194,8 +221,8 @@ def test_four_samples_alias_the_residues_as_documented():
         (lambda: gamma_fourier(1.0, points=1), "points must be at least 2, got 1"),
         (lambda: gamma_fourier(1e-9), "z must not need more than a million nodes, got .* of them"),
         (lambda: gamma_fourier(1e-310, points=9), "z must not have so small a real part, got 1e-310"),
-        (lambda: gamma_fourier_line(0.0), "sigma must be positive and finite, got 0.0"),
-        (lambda: gamma_fourier_line(171.0), "sigma must be at most 170, or Gamma overflows, got 171.0"),
+        (lambda: gamma_fourier_line(0.0), r"sigma must lie in \(0, 170\], got 0.0"),
+        (lambda: gamma_fourier_line(171.0), r"sigma must lie in \(0, 170\], got 171.0"),
         (lambda: gamma_fourier_line(0.1), "length must be at least 374.1 for sigma = 0.1, got 80.0"),
         (lambda: gamma_fourier_line(1.0, n=1), "n must be at least 2, got 1"),
         (lambda: gamma_residues(-1), "k_max must be at least 0, got -1"),
@@ -208,5 +235,5 @@ def test_bad_values_are_refused(call, message):
 
 
 def test_text_is_refused():
-    with pytest.raises(TypeError, match="z must be an array of real numbers, got 'one'"):
+    with pytest.raises(TypeError, match="z must be an array of numbers, got 'one'"):
         gamma("one")

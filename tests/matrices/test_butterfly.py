@@ -2,11 +2,13 @@ import inspect
 
 import numpy as np
 import pytest
-from scipy.linalg import hadamard
+from oracles import oracles
 
 from kexue_core.matrices import butterfly
 from kexue_core.matrices.butterfly import butterfly_dense, butterfly_dim
 from kexue_core.matrices.monarch import block_permutation, monarch_dim, monarch_project
+
+(hadamard,) = oracles("scipy.linalg.hadamard")
 
 
 def random_butterfly(levels, seed=0):
@@ -79,7 +81,7 @@ def test_from_eight_on_there_are_monarch_matrices_that_are_no_butterflies():
             ValueError,
             r"factors must have shape .*got shape \(2, 1, 2, 2",
         ),
-        (lambda: butterfly_dense(1.0), ValueError, r"factors must have shape .*got shape \(\)"),
+        (lambda: butterfly_dense(1.0), ValueError, r"factors must have at least 1 axis, got shape \(\)"),
         (lambda: butterfly_dense(np.full((1, 1, 2, 2), np.nan)), ValueError, "factors must .*got"),
         (lambda: butterfly_dim(12), ValueError, "n must be a power of 2, got 12"),
         (lambda: butterfly_dim(1), ValueError, "n must be at least 2, got 1"),

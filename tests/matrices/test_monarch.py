@@ -1,13 +1,9 @@
-import inspect
 import itertools
 
 import numpy as np
 import pytest
-import sympy
-from scipy.fft import dct
-from scipy.linalg import block_diag, hadamard, toeplitz
+from oracles import oracles
 
-from kexue_core.matrices import monarch
 from kexue_core.matrices.monarch import (
     block_permutation,
     low_rank_error,
@@ -17,6 +13,10 @@ from kexue_core.matrices.monarch import (
     monarch_matvec,
     monarch_project,
     monarch_solve,
+)
+
+sympy, dct, block_diag, hadamard, toeplitz = oracles(
+    "sympy", "scipy.fft.dct", "scipy.linalg.block_diag", "scipy.linalg.hadamard", "scipy.linalg.toeplitz"
 )
 
 SIZES = [(1, 1), (4, 2), (6, 2), (6, 3), (12, 1), (12, 12), (16, 4), (24, 6)]
@@ -341,7 +341,7 @@ def test_the_low_rank_error_is_the_distance_of_the_truncated_decomposition():
         (
             lambda: monarch_dense(np.ones((3, 3)), np.ones((3, 2, 2))),
             ValueError,
-            r"L must have shape .*got shape \(3, ",
+            r"L must have at least 3 axes, got shape \(3, ",
         ),
         (lambda: monarch_dense([[[np.nan]]], [[[1.0]]]), ValueError, "L must .*got"),
         (
@@ -359,16 +359,11 @@ def test_the_low_rank_error_is_the_distance_of_the_truncated_decomposition():
         ),
         (lambda: monarch_project(np.ones((6, 6)), 5), ValueError, "block must divide n = 6, got 5"),
         (lambda: monarch_project([[complex(1, np.nan)]]), ValueError, "a must .*got"),
-        (lambda: monarch_project([["x"]]), TypeError, "a must be an array of real numbers, got"),
-        (lambda: low_rank_error(np.ones(4), 1), ValueError, r"a must be square .*got shape \(4,\)"),
+        (lambda: monarch_project([["x"]]), TypeError, "a must be an array of numbers, got"),
+        (lambda: low_rank_error(np.ones(4), 1), ValueError, r"a must have at least 2 axes, got shape \(4,\)"),
         (lambda: low_rank_error(np.eye(4), -1), ValueError, "rank must be at least 0, got -1"),
     ],
 )
 def test_bad_input_is_named_with_its_rule_and_its_value(call, error, message):
     with pytest.raises(error, match=f"^{message}"):
         call()
-
-
-def test_every_public_function_of_the_module_is_listed():
-    own = {f for f, v in inspect.getmembers(monarch, inspect.isfunction) if v.__module__ == monarch.__name__}
-    assert {f for f in own if f[0] != "_"} == set(monarch.__all__)

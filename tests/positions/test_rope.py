@@ -1,17 +1,14 @@
-import inspect
 import math
 
-import mpmath
 import numpy as np
 import pytest
-from scipy.linalg import expm
-from scipy.optimize import brentq
+from oracles import oracles
 
-from kexue_core.positions import base as rope_base
-from kexue_core.positions import rope
 from kexue_core.positions.base import admissible_bases, min_base, safe_base, worst_case_base
 from kexue_core.positions.rope import max_context, rope_coherence, rope_coherence_range, rope_frequencies, rotate
 from kexue_core.special import cosine_integral
+
+mpmath, expm, brentq = oracles("mpmath", "scipy.linalg.expm", "scipy.optimize.brentq")
 
 # length, smallest admissible base to 12 digits, distance that binds it
 TABLE = [
@@ -374,8 +371,8 @@ def test_one_pair_admits_no_base_beyond_length_two(f):
     ("call", "error", "message"),
     [
         (lambda: rope_frequencies(0), ValueError, "d must be at least 2, got 0"),
-        (lambda: rope_frequencies(8, -1.0), ValueError, "base must be positive and finite, got -1.0"),
-        (lambda: rope_frequencies(8, math.nan), ValueError, "base must be positive and finite, got nan"),
+        (lambda: rope_frequencies(8, -1.0), ValueError, "base must be positive, got -1.0"),
+        (lambda: rope_frequencies(8, math.nan), ValueError, "base must be finite, got nan"),
         (
             lambda: rotate(np.ones(6), 1, np.ones(4)),
             ValueError,
@@ -383,24 +380,18 @@ def test_one_pair_admits_no_base_beyond_length_two(f):
         ),
         (lambda: rotate(1.0, 1, np.ones(4)), ValueError, r"x must have a last axis of length 8.*got shape \(\)"),
         (lambda: rotate(np.ones(8), np.nan, np.ones(4)), ValueError, "positions must .*got"),
-        (lambda: rope_coherence(1, [[1.0]]), ValueError, r"theta must have 1 axes, got shape \(1, 1\)"),
+        (lambda: rope_coherence(1, [[1.0]]), ValueError, r"theta must have 1 axis, got shape \(1, 1\)"),
         (lambda: rope_coherence(math.inf, [1.0]), ValueError, "m must be finite, got inf"),
         (lambda: rope_coherence_range(4, 4, [1.0]), ValueError, "stop must be at least 5, got 4"),
         (lambda: rope_coherence_range(-1, 4, [1.0]), ValueError, "start must be at least 0, got -1"),
         (lambda: max_context([1.0, np.nan]), ValueError, "theta must .*got"),
         (lambda: max_context([1.0], cap=0), ValueError, "cap must be at least 1, got 0"),
         (lambda: min_base(8, start=0.5), ValueError, "start must be at least 1, got 0.5"),
-        (lambda: min_base(8, start=math.nan), ValueError, "start must be positive and finite, got nan"),
+        (lambda: min_base(8, start=math.nan), ValueError, "start must be finite, got nan"),
         (lambda: admissible_bases(8, upper=1.0), ValueError, "upper must be above 1, got 1.0"),
-        (lambda: admissible_bases(8, upper=math.nan), ValueError, "upper must be positive and finite, got nan"),
+        (lambda: admissible_bases(8, upper=math.nan), ValueError, "upper must be a number, got nan"),
     ],
 )
 def test_bad_input_is_named_with_its_rule_and_its_value(call, error, message):
     with pytest.raises(error, match=f"^{message}"):
         call()
-
-
-@pytest.mark.parametrize("module", [rope, rope_base])
-def test_every_public_function_of_the_module_is_listed(module):
-    members = inspect.getmembers(module, inspect.isfunction)
-    assert {n for n, f in members if f.__module__ == module.__name__ and n[0] != "_"} == set(module.__all__)

@@ -2,17 +2,17 @@ import functools
 import inspect
 import math
 
-import mpmath
 import numpy as np
 import pytest
-import sympy
-from scipy.interpolate import pade
-from scipy.linalg import expm
-from scipy.signal import cont2discrete
+from oracles import oracles
 
 from kexue_core.state_space import hippo as state_space
 from kexue_core.state_space.hippo import discretize, hippo_matrix, legt_delay_response, state_scan, transfer_function
 from kexue_core.state_space.legendre import legendre_table, project_piecewise_constant
+
+mpmath, sympy, pade, expm, cont2discrete = oracles(
+    "mpmath", "sympy", "scipy.interpolate.pade", "scipy.linalg.expm", "scipy.signal.cont2discrete"
+)
 
 s = sympy.symbols("s")
 SCALINGS = ("orthonormal", "paper", "lmu")
@@ -301,29 +301,29 @@ def test_the_delay_response_has_the_documented_error(n):
         (lambda: hippo_matrix("legs", 0), ValueError, "n must be at least 1, got 0"),
         (lambda: hippo_matrix("legs", 4.0), TypeError, "n must be an integer, got 4.0"),
         (lambda: hippo_matrix("fourier", 4), ValueError, "n must be odd for 'fourier', got 4"),
-        (lambda: hippo_matrix("legt", 4, window=0.0), ValueError, "window must be positive and finite, got 0.0"),
+        (lambda: hippo_matrix("legt", 4, window=0.0), ValueError, "window must be positive, got 0.0"),
         (lambda: hippo_matrix("legs", 4, window=2.0), ValueError, "window must be left at 1.0 .*got 2.0"),
         (lambda: hippo_matrix("legt", 4, feedback=1.0), ValueError, "feedback must be left at 2.0 .*got 1.0"),
         (lambda: hippo_matrix("legt", 4, scaling="x"), ValueError, "scaling must be one of .*got 'x'"),
         (lambda: hippo_matrix("fourier", 3, scaling="lmu"), ValueError, "scaling must be 'orthonormal'.*got 'lmu'"),
         (lambda: discretize(np.ones((2, 3)), np.ones(2), 1.0), ValueError, r"A must be a square.*got shape \(2, 3\)"),
         (lambda: discretize(np.eye(2), np.ones(3), 1.0), ValueError, r"b must have shape \(2,\), got shape \(3,\)"),
-        (lambda: discretize(np.eye(2), np.ones(2), -1.0), ValueError, "step must be positive and finite, got -1.0"),
+        (lambda: discretize(np.eye(2), np.ones(2), -1.0), ValueError, "step must be positive, got -1.0"),
         (lambda: discretize(np.eye(2), np.ones(2), 1.0, "x"), ValueError, "method must be one of .*got 'x'"),
         (lambda: discretize([[np.nan]], [1.0], 1.0), ValueError, "A must .*got"),
         (lambda: discretize([[1j * np.inf]], [1.0], 1.0), ValueError, "A must .*got"),
         (lambda: state_scan(np.eye(2), np.ones(2), []), ValueError, r"u must not be empty, got shape \(0,\)"),
-        (lambda: state_scan(np.eye(2), np.ones(2), 1.0), ValueError, r"u must have at least 1 axes, got shape \(\)"),
+        (lambda: state_scan(np.eye(2), np.ones(2), 1.0), ValueError, r"u must have at least 1 axis, got shape \(\)"),
         (lambda: state_scan(np.eye(2), np.ones(2), [1j]), TypeError, "u must be an array of real numbers, got"),
         (lambda: state_scan(np.eye(2), [1.0], [1.0]), ValueError, r"bbar must have shape \(2,\), got shape \(1,\)"),
         (lambda: state_scan(np.eye(2), np.ones(2), [1.0], [1.0]), ValueError, "x0 must have a last axis of length 2"),
         (
             lambda: state_scan(np.eye(1), np.ones(1), np.ones((2, 4)), np.ones((3, 1))),
             ValueError,
-            r"x0 must broadcast against the batch \(2,\) of u, got shape \(3, 1\)",
+            r"x0 and u must broadcast in their leading axes, got shapes \(3, 1\) and \(2, 4\)",
         ),
         (lambda: state_scan([[1e9]], [1.0], np.ones(99)), ValueError, "Abar must not let the state overflow in 99 st"),
-        (lambda: transfer_function(np.eye(2), np.ones(2), [1.0], 0), ValueError, r"c must have the shape \(2,\) of b"),
+        (lambda: transfer_function(np.eye(2), np.ones(2), [1.0], 0), ValueError, r"c must have shape \(2,\), got"),
         (lambda: transfer_function([[1.0]], [1.0], [1.0], np.nan), ValueError, "z must .*got"),
         (lambda: legt_delay_response(0, 1j), ValueError, "n must be at least 1, got 0"),
         (lambda: legt_delay_response(4, complex(0, np.nan)), ValueError, "z must .*got"),

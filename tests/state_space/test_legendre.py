@@ -3,15 +3,16 @@ import inspect
 import math
 from itertools import pairwise
 
-import mpmath
 import numpy as np
 import pytest
-import sympy
-from scipy.optimize import brentq
-from scipy.special import eval_legendre, spherical_jn
+from oracles import oracles
 
 from kexue_core.state_space import legendre
 from kexue_core.state_space.legendre import legendre_table, legs_resolution, project_piecewise_constant, reconstruct
+
+mpmath, sympy, brentq, eval_legendre, spherical_jn = oracles(
+    "mpmath", "sympy", "scipy.optimize.brentq", "scipy.special.eval_legendre", "scipy.special.spherical_jn"
+)
 
 
 @functools.cache
@@ -175,16 +176,16 @@ def test_the_period_that_loses_one_percent_tends_to_n_over_pi(n, ratio):
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: legendre_table([0.0, 1.5], 3), ValueError, r"x must be in \[-1, 1\], got 1.5"),
+        (lambda: legendre_table([0.0, 1.5], 3), ValueError, r"x must lie in \[-1, 1\], got 1.5"),
         (lambda: legendre_table(0.0, 0), ValueError, "n must be at least 1, got 0"),
         (lambda: legendre_table(np.nan, 2), ValueError, "x must .*got"),
         (lambda: project_piecewise_constant([], 3), ValueError, r"u must not be empty, got shape \(0,\)"),
-        (lambda: project_piecewise_constant(1.0, 3), ValueError, r"u must have at least 1 axes, got shape \(\)"),
+        (lambda: project_piecewise_constant(1.0, 3), ValueError, r"u must have at least 1 axis, got shape \(\)"),
         (lambda: project_piecewise_constant([np.inf], 3), ValueError, "u must be finite, got inf"),
         (lambda: project_piecewise_constant([1.0], True), TypeError, "n must be an integer, got True"),
-        (lambda: reconstruct([1.0], [-1.1]), ValueError, r"s must be in \[-1, 1\], got -1.1"),
-        (lambda: reconstruct(1.0, [0.0]), ValueError, r"c must have at least 1 axes, got shape \(\)"),
-        (lambda: reconstruct([1.0], 0.0), ValueError, r"s must have 1 axes, got shape \(\)"),
+        (lambda: reconstruct([1.0], [-1.1]), ValueError, r"s must lie in \[-1, 1\], got -1.1"),
+        (lambda: reconstruct(1.0, [0.0]), ValueError, r"c must have at least 1 axis, got shape \(\)"),
+        (lambda: reconstruct([1.0], 0.0), ValueError, r"s must have 1 axis, got shape \(\)"),
         (lambda: reconstruct([1j], [0.0]), TypeError, "c must be an array of real numbers, got"),
         (lambda: legs_resolution(0, 1.0), ValueError, "n must be at least 1, got 0"),
         (lambda: legs_resolution(2, np.inf), ValueError, "a must be finite, got inf"),

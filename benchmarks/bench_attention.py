@@ -1,0 +1,132 @@
+"""Maps to the simplex against SciPy, bare numpy, and entmax on torch where they are installed; the normal law."""
+
+import numpy as np
+import scipy.special
+from _measure import compare, package
+
+from kexue_core import special
+from kexue_core.attention import (
+    entmax,
+    entmax_loss,
+    logsumexp,
+    perturb_max,
+    softmax,
+    sparse_softmax,
+    sparsemax,
+    support_size,
+    top_k_mask,
+)
+
+LOOPS = "numpy only: a C function of SciPy does in one pass what takes thirty here"
+
+
+def softmax_of_the_largest(x, k):
+    """Return sparse softmax by a partial sort, ties left to chance."""
+    kept = np.argpartition(x, -k, axis=-1)[..., -k:]
+    values = np.take_along_axis(x, kept, -1)
+    e = np.exp(values - values.max(-1, keepdims=True))
+    p = np.zeros_like(x)
+    np.put_along_axis(p, kept, e / e.sum(-1, keepdims=True), -1)
+    return p
+
+
+def largest(x, k):
+    """Return the mask of the k largest by a partial sort, ties left to chance."""
+    mask = np.zeros(x.shape, bool)
+    np.put_along_axis(mask, np.argpartition(x, -k, -1)[..., -k:], True, -1)
+    return mask
+
+
+def sparsemax_row(x):
+    """Return sparsemax of one vector, by the definition."""
+    z = np.sort(x)[::-1]
+    bound = (np.cumsum(z) - 1) / np.arange(1, len(z) + 1)
+    return np.maximum(x - bound[np.flatnonzero(z > bound)[-1]], 0)
+
+
+def noisy_argmax(x, nodes=400):
+    """Return the law of the argmax under normal noise, all nodes in one broadcast."""
+    end = 10 + np.log(x.shape[-1])
+    z = -20 + (end + 20) * (np.arange(nodes) + 0.5) / nodes - (x - x.max(-1, keepdims=True))[..., None]
+    below = scipy.special.log_ndtr(z)
+    p = np.exp(-z * z / 2 + below.sum(-2, keepdims=True) - below).sum(-1)
+    return p / p.sum(-1, keepdims=True)
+
+
+def main():
+    """Print the ratios over shapes."""
+    rng = np.random.default_rng(0)
+    torch, peer = package("torch"), package("entmax")
+    for shape in [(16,), (1, 1000), (256, 256), (64, 32000), (1000, 1000)]:
+        x, size = rng.standard_normal(shape) * 2, str(shape)
+        small = "a few microseconds of checks" if x.size < 2000 else ""
+        compare("softmax | scipy", size, lambda: softmax(x), lambda: scipy.special.softmax(x, axis=-1), note=small)
+        compare("logsumexp | scipy", size, lambda: logsumexp(x), lambda: scipy.special.logsumexp(x, axis=-1))
+        k = min(8, shape[-1])
+        compare(
+            "sparse_softmax k=8 | argpartition",
+            size,
+            lambda: sparse_softmax(x, k),
+            lambda: softmax_of_the_largest(x, k),
+            note=small,
+        )
+        compare("top_k_mask k=8 | argpartition", size, lambda: top_k_mask(x, k), lambda: largest(x, k), note=small)
+        if x.ndim > 1 and x.size <= 10**6:
+            compare(
+                "sparsemax | loop over rows",
+                size,
+                lambda: sparsemax(x),
+                lambda: np.array([sparsemax_row(row) for row in x]),
+            )
+        if torch and peer:
+            t = torch.from_numpy(x)
+            compare("softmax | torch", size, lambda: softmax(x), lambda: torch.softmax(t, -1))
+            compare("sparsemax | entmax", size, lambda: sparsemax(x), lambda: peer.sparsemax(t, dim=-1))
+            compare("entmax 1.5 | entmax", size, lambda: entmax(x), lambda: peer.entmax15(t, dim=-1))
+            compare(
+                "entmax 1.25 | entmax_bisect",
+                size,
+                lambda: entmax(x, 1.25),
+                lambda: peer.entmax_bisect(t, 1.25, dim=-1),
+            )
+            compare(
+                "support_size | entmax15 > 0", size, lambda: support_size(x), lambda: (peer.entmax15(t, -1) > 0).sum(-1)
+            )
+            if x.ndim > 1:
+                targets = np.zeros(shape[0], int)
+                compare(
+                    "entmax_loss | entmax15_loss",
+                    size,
+                    lambda: entmax_loss(x, targets),
+                    lambda: peer.entmax15_loss(t, torch.from_numpy(targets)),
+                )
+    for n in (10, 1000):
+        x = rng.standard_normal((16, n))
+        compare(
+            "perturb_max normal | log_ndtr, one broadcast",
+            f"(16, {n})",
+            lambda: perturb_max(x),
+            lambda: noisy_argmax(x),
+            note=LOOPS if n == 10 else "",
+        )
+    for n in (1, 1000, 100_000):
+        s, t, c = rng.standard_normal(n) * 5, rng.uniform(0, 1, n), rng.uniform(0.01, 50, n)
+        compare("normal_cdf | ndtr", str(n), lambda: special.normal_cdf(s), lambda: scipy.special.ndtr(s), note=LOOPS)
+        compare(
+            "normal_quantile | ndtri",
+            str(n),
+            lambda: special.normal_quantile(t),
+            lambda: scipy.special.ndtri(t),
+            note=LOOPS,
+        )
+        compare(
+            "cosine_integral | sici",
+            str(n),
+            lambda: special.cosine_integral(c),
+            lambda: scipy.special.sici(c)[1],
+            note=LOOPS,
+        )
+
+
+if __name__ == "__main__":
+    main()

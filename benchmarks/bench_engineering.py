@@ -1,0 +1,138 @@
+"""Index and search against SQLite's FTS5, and against bm25s, rank-bm25 and jieba where they are installed."""
+
+import sqlite3
+
+import numpy as np
+from _measure import compare, package
+
+from kexue_core.engineering import InvertedIndex, bm25_scores, related, search, token_spans, tokenize
+
+BOUND = "one Python call per text and per term of a query; the sums are numpy's"
+ENGINE = "FTS5 is written in C"
+
+
+def corpus(n, length=120, vocabulary=20_000):
+    """Return texts of words drawn by Zipf's law."""
+    drawn = np.minimum(np.random.default_rng(1).zipf(1.25, size=(n, length)) - 1, vocabulary - 1)
+    return [" ".join(f"w{word:x}" for word in line) for line in drawn]
+
+
+def fts5(texts):
+    """Return a full-text table of SQLite."""
+    database = sqlite3.connect(":memory:")
+    database.execute("create virtual table t using fts5(body)")
+    database.executemany("insert into t(rowid, body) values (?, ?)", list(enumerate(texts)))
+    return database
+
+
+def main():
+    """Print the ratios over corpora and texts."""
+    bm25s, rank_bm25, jieba = package("bm25s"), package("rank_bm25"), package("jieba")
+    statement = "select rowid, bm25(t) from t where t match ? order by rank limit 10"
+    for n in (100, 1000, 10_000):
+        texts, size = corpus(n), f"{n} texts"
+        split = [text.split() for text in texts]
+        index, table = InvertedIndex(texts), fts5(texts)
+        compare(
+            "InvertedIndex | FTS5",
+            size,
+            lambda: InvertedIndex(texts),
+            lambda: fts5(texts),
+            difference=False,
+            note=ENGINE,
+        )
+        peers = {}
+        if bm25s:
+            peers["bm25s"] = bm25s.BM25(method="lucene", k1=1.2, b=0.75)
+            peers["bm25s"].index(split, show_progress=False)
+
+            def indexed(texts=texts):
+                tokens = bm25s.tokenize(texts, stopwords=None, show_progress=False)
+                bm25s.BM25(method="lucene").index(tokens, show_progress=False)
+
+            compare(
+                "InvertedIndex | bm25s with its tokenizer",
+                size,
+                lambda: InvertedIndex(texts),
+                indexed,
+                difference=False,
+                note=BOUND,
+            )
+        if rank_bm25:
+            peers["rank-bm25"] = rank_bm25.BM25Okapi(split, k1=1.2, b=0.75)
+            compare(
+                "InvertedIndex | rank-bm25",
+                size,
+                lambda: InvertedIndex(texts),
+                lambda: rank_bm25.BM25Okapi(split),
+                difference=False,
+                note="the peer gets words already cut",
+            )
+        for kind, query in (("frequent", "w0 w1 w2"), ("rare", "w3e7 w7d0 w12c")):
+            words = query.split()
+            for name, peer in peers.items():
+                compare(
+                    f"bm25_scores, {kind} | {name}",
+                    size,
+                    lambda: bm25_scores(index, query, k1_plus_1=False),
+                    lambda: peer.get_scores(words),
+                    difference=name == "bm25s",
+                    note=BOUND,
+                )
+            if bm25s:
+                compare(
+                    f"search, {kind} | bm25s",
+                    size,
+                    lambda: search(index, query, 10),
+                    lambda: peers["bm25s"].retrieve([words], k=10, show_progress=False),
+                    difference=False,
+                    note=BOUND,
+                )
+            compare(
+                f"search, {kind} | FTS5",
+                size,
+                lambda: search(index, query, 10),
+                lambda: table.execute(statement, (" OR ".join(words),)).fetchall(),
+                difference=False,
+            )
+        compare(
+            "contents | sorted(set(words))",
+            size,
+            lambda: index.contents(5),
+            lambda: sorted(set(split[5])),
+            difference=False,
+        )
+        compare(
+            "related | FTS5 on ten words",
+            size,
+            lambda: related(index, 5),
+            lambda: table.execute(statement, (" OR ".join(split[5][:10]),)).fetchall(),
+            difference=False,
+        )
+    chinese, english = (
+        "梯度流是一个将优化与微分方程联系起来的概念。",
+        "Rotary position embedding (RoPE) multiplies query and key by a rotation. ",
+    )
+    for label, text in (("Chinese", chinese), ("English", english)):
+        for times in (1, 100, 1000):
+            long, size = text * times, f"{len(text) * times} characters"
+            compare(
+                f"token_spans, {label} | tokenize",
+                size,
+                lambda: token_spans(long),
+                lambda: tokenize(long),
+                difference=False,
+                note="finds the place of each character",
+            )
+            if jieba:
+                compare(
+                    f"tokenize, {label} | jieba",
+                    size,
+                    lambda: tokenize(long),
+                    lambda: list(jieba.cut_for_search(long)),
+                    difference=False,
+                )
+
+
+if __name__ == "__main__":
+    main()

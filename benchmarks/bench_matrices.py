@@ -1,0 +1,100 @@
+"""Monarch products and systems against the dense ones, projection against a loop, butterfly against dense factors."""
+
+import numpy as np
+from _measure import compare
+
+from kexue_core.matrices import (
+    butterfly_dense,
+    low_rank_error,
+    monarch_dense,
+    monarch_matvec,
+    monarch_project,
+    monarch_solve,
+)
+
+SMALL = "a few microseconds of checks decide"
+
+
+def dense_butterfly(factors):
+    """Return the product of the factors, each in full."""
+    n = 2 ** len(factors)
+    product = np.eye(n)
+    for s, blocks in enumerate(factors):
+        h, full = 2**s, np.zeros((n, n))
+        for q in range(n // (2 * h)):
+            for t in range(h):
+                place = [2 * h * q + t, 2 * h * q + h + t]
+                full[np.ix_(place, place)] = blocks[q * h + t]
+        product = full @ product
+    return product
+
+
+def projected_by_a_loop(a, b):
+    """Return the closest Monarch matrix, slice by slice."""
+    slices, closest = a.reshape(b, b, b, b), np.empty((b, b, b, b))
+    for j in range(b):
+        for k in range(b):
+            u, s, vh = np.linalg.svd(slices[:, j, k, :], full_matrices=False)
+            closest[:, j, k, :] = s[0] * np.outer(u[:, 0], vh[0])
+    return closest.reshape(a.shape)
+
+
+def main():
+    """Print the ratios over sizes and batches, and from which size on the fast product pays."""
+    rng = np.random.default_rng(0)
+    crossover = {1: [], 64: [], 1024: []}
+    for b in (8, 12, 16, 24, 32, 64):
+        n, L, R = b * b, rng.standard_normal((b, b, b)), rng.standard_normal((b, b, b))
+        M = monarch_dense(L, R)
+        for batch in crossover:
+            if n * batch > 2**22:
+                continue
+            x = rng.standard_normal((batch, n)) if batch > 1 else rng.standard_normal(n)
+            size, note = f"n={n} batch={batch}", SMALL if n < 256 or (batch == 1 and n < 1024) else ""
+            ratio = compare(
+                "monarch_matvec | dense x @ M.T", size, lambda: monarch_matvec(L, R, x), lambda: x @ M.T, note=note
+            )
+            crossover[batch].append((n, ratio))
+        for batch in (1, 64):
+            if n > 1024:
+                continue
+            y = rng.standard_normal((batch, n))
+            compare(
+                "monarch_solve | dense solve", f"n={n} batch={batch}",
+                lambda: monarch_solve(L, R, y), lambda: np.linalg.solve(M, y.T).T, note=SMALL if n < 256 else "",
+            )  # fmt: skip
+        if n <= 1024:
+            a = rng.standard_normal((n, n))
+            compare(
+                "monarch_project | loop of SVDs",
+                f"n={n}",
+                lambda: monarch_dense(*monarch_project(a)[:2]),
+                lambda: projected_by_a_loop(a, b),
+            )
+            compare(
+                "low_rank_error | all singular values",
+                f"n={n}",
+                lambda: low_rank_error(a, b),
+                lambda: (np.linalg.svd(a, compute_uv=False)[b:] ** 2).sum(),
+            )
+            compare(
+                "monarch_dense | einsum",
+                f"n={n}",
+                lambda: monarch_dense(L, R),
+                lambda: np.einsum("jik,kjl->ijkl", L, R).reshape(n, n),
+            )
+    for n in (64, 1024):
+        factors = rng.standard_normal((n.bit_length() - 1, n // 2, 2, 2))
+        compare(
+            "butterfly_dense | product of full factors",
+            f"n={n}",
+            lambda: butterfly_dense(factors),
+            lambda: dense_butterfly(factors),
+        )
+    for batch, rows in crossover.items():
+        first = next((n for n, ratio in rows if ratio <= 1), None)
+        print(f"  the fast product is at or below the dense one's time from n = {first} on, batch {batch}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""Links that set an explorer: ``[raise the base](#coherence?base=5000)``, or ``other.ipynb#coherence?base=5000``.
+
+They are checked when the book is built: the explorer, the control and the stop must exist. The click is handled by
+`extensions/static/explorer.js`.
+"""
+
+import posixpath
+from pathlib import PurePosixPath
+from urllib.parse import parse_qsl, unquote
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util import logging
+
+from extensions import generated
+from kexue_core.notebook.explorer import MIME
+
+LOGGER = logging.getLogger(__name__)
+
+
+def setup(app):
+    """Register the transform."""
+    app.add_post_transform(ExplorerLinks)
+
+
+class ExplorerLinks(SphinxPostTransform):
+    """Resolve links with a state before MyST looks for a heading of that name."""
+
+    default_priority = 8
+
+    def run(self, **kwargs):
+        """Replace each link, or say what is wrong with it."""
+        for link in list(self.document.findall(addnodes.pending_xref)):
+            target = unquote(link.get("reftarget", ""))
+            if link.get("reftype") != "myst" or "?" not in target:
+                continue
+            file, _, fragment = target.rpartition("#")
+            page = self.page(file, link)
+            name, _, query = fragment.partition("?")
+            wrong = f"{file or 'page'} is not a page of the book" if page is None else problem(page, name, query)
+            if wrong:
+                LOGGER.error("link to an explorer: %s, got %r", wrong, target, location=link)
+            address = (
+                "" if page in (None, self.env.docname) else self.app.builder.get_relative_uri(self.env.docname, page)
+            )
+            reference = nodes.reference("", "", refuri=f"{address}#{fragment}", internal=True)
+            reference += link.children[0].children if link.children else [nodes.Text(target)]
+            link.replace_self(reference)
+
+    def page(self, file, link):
+        """Return the name of the page that a link names, or None."""
+        if not file:
+            return link.get("refdoc") or self.env.docname
+        folder = posixpath.dirname(self.env.docname)
+        name = posixpath.normpath(posixpath.join(folder, str(PurePosixPath(file).with_suffix(""))))
+        return name if name in self.env.found_docs else None
+
+
+def problem(page, name, query):
+    """Return what is wrong with a link to a state, or an empty string."""
+    explorers = {data["name"]: data["controls"] for data in generated.outputs(PurePosixPath(page).name, MIME)}
+    if name not in explorers:
+        return f"the explorer must be one of {', '.join(explorers) or 'none on that page'}"
+    controls = {control["name"]: control for control in explorers[name]}
+    for control, stop in parse_qsl(query, keep_blank_values=True, strict_parsing=False):
+        if control not in controls:
+            return f"the control must be one of {', '.join(controls)}"
+        known = controls[control]
+        plain = [text.replace("\u202f", "").replace("−", "-") for text in known["names"]]
+        without_unit = [text.removesuffix(f" {known['unit']}") for text in plain]
+        if known["kind"] != "text" and stop not in {*known["keys"], *plain, *without_unit}:
+            return f"{control} must be one of its stops, {', '.join(known['keys'][:60])}"
+    return ""

@@ -1,0 +1,87 @@
+"""What the maps to the simplex share: the axis, the shift by the maximum, the order parameter."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from kexue_core import _checks
+
+Array = NDArray[np.float64]
+
+
+def axis_last(x: Array, axis: int) -> Array:
+    """Return ``x`` with ``axis``, which must not be empty, moved to the end."""
+    if x.ndim == 0:
+        raise ValueError("x must have at least 1 axis, got shape ()")
+    axis = _checks.integer("axis", axis, low=-x.ndim, high=x.ndim - 1)
+    if axis not in (-1, x.ndim - 1):
+        x = np.moveaxis(x, axis, -1)
+    if x.shape[-1] == 0:
+        raise ValueError(f"x must not be empty along the axis {axis}, got length 0")
+    return x
+
+
+def axis_back(p: Array, axis: int) -> Array:
+    """Return ``p`` with its last axis moved to ``axis``, from where `axis_last` took it."""
+    return p if axis in (-1, p.ndim - 1) else np.moveaxis(p, -1, axis)
+
+
+def finite_top(x: Array, top: Array) -> Array:
+    """Return ``top``, the maxima of ``x``, if they are finite, for which ``x`` must be free of NaN and ``inf``."""
+    if not np.isfinite(top).all():
+        _checks.array("x", x, finite=False)
+        raise ValueError(f"x must have a finite maximum in each slice, got {top[~np.isfinite(top)][0]}")
+    return top
+
+
+def shifted_logits(x: ArrayLike, axis: int, tau: float) -> tuple[Array, Array, float]:
+    """Return a fresh ``(x - max) / tau`` with ``axis`` moved to the end, ``max``, and ``tau`` checked."""
+    last, tau = axis_last(_checks.array("x", x, finite=None), axis), positive("tau", tau)
+    top = finite_top(last, last.max(axis=-1, keepdims=True))
+    with np.errstate(over="ignore"):  # a gap beyond the largest double is -inf, whose probability 0 is right
+        u = last - top
+        return u if tau == 1 else np.divide(u, tau, out=u), top, tau
+
+
+def positive(name: str, value: float) -> float:
+    """Return a positive number."""
+    return _checks.number(name, value, low=0, open="low")
+
+
+def log_sum_exp(u: Array) -> Array:
+    """Return ``log sum exp(u)`` where the maximum is 0; log1p of the others keeps a sum that is just above 1."""
+    others = np.exp(u)
+    np.put_along_axis(others, u.argmax(axis=-1, keepdims=True), 0, -1)
+    return np.log1p(others.sum(axis=-1))
+
+
+def select_top_k(x: Array, k: int) -> NDArray[np.bool_]:
+    """Return the mask of the ``k`` largest along the last axis, of equals the first."""
+    if k <= min(x.shape[-1] // 16, 16):  # rounds of argmax are fast scans: so few of them beat the partial sort
+        mask = _by_maxima(x, k)
+        if np.count_nonzero(mask) == k * (x.size // x.shape[-1]):  # else the rounds ran out of finite entries
+            return mask
+    return _by_partition(x, k)
+
+
+def _by_maxima(x, k):
+    rest = x.reshape(-1, x.shape[-1]).copy()
+    mask, rows = np.zeros(rest.shape, dtype=bool), np.arange(len(rest))
+    for _ in range(k):
+        largest = rest.argmax(axis=-1)  # the first of equals
+        mask[rows, largest] = True
+        rest[rows, largest] = -np.inf
+    return mask.reshape(x.shape)
+
+
+def _by_partition(x, k):
+    n = x.shape[-1]
+    least = np.partition(x, n - k, axis=-1)[..., n - k, None]
+    mask = x >= least
+    if np.count_nonzero(mask) > k * (x.size // n):
+        rows = mask.sum(axis=-1) > k  # only where equals of the least are left out must they be counted
+        tied = x[rows] == least[rows]
+        room = k - (mask[rows] & ~tied).sum(axis=-1, keepdims=True)
+        mask[rows] &= ~tied | (np.cumsum(tied, axis=-1) <= room)
+    return mask

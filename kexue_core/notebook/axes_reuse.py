@@ -1,0 +1,187 @@
+"""Axes drawn once: what does not move between the pictures of an explorer is written from memory.
+
+Ticks, labels and grid lines are most of the work of a picture, and mostly the same ones at every stop. `reuse_axes`
+asks of each axis for everything that its drawing depends on, the fingerprint; if an axis with the same fingerprint was
+drawn before, its text is written instead of drawing it. The result is the same to the byte. What the fingerprint does
+not know (foreign classes, paths as clips, aligned labels) is drawn in full.
+"""
+
+from contextlib import contextmanager
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axis import XAxis, YAxis
+from matplotlib.font_manager import FontProperties
+from matplotlib.markers import MarkerStyle
+from matplotlib.path import Path
+from matplotlib.ticker import NullLocator
+from matplotlib.transforms import BboxBase
+
+__all__ = ["reuse_axes"]
+
+_MOST = 256  # fingerprints kept
+
+# What an artist carries that leaves no trace in its picture, or is asked for otherwise.
+_IDLE = frozenset(
+    ("_stale", "stale_callback", "_axes", "_parent_figure", "_callbacks", "callbacks", "_remove_method", "_renderer")
+    + ("_picker", "_pickradius", "_mouseover", "_sticky_edges", "_in_autoscale", "_autoscale_on", "draw")
+    + ("_transform", "_transformSet", "_transformed_path", "major", "minor", "_scale", "units", "_converter")
+    + ("_converter_is_explicit",)
+)
+
+
+@contextmanager
+def reuse_axes(figure, vector, buffer, memory):
+    """Within the block, the axes of ``figure`` draw themselves from ``memory`` where they can.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        Its axes get a ``draw`` of their own within the block and lose it at its end, come what may.
+    vector : RendererSVG
+        The renderer that is going to draw the figure, with nothing drawn yet.
+    buffer : io.StringIO
+        What it writes to.
+    memory : dict
+        What was drawn before, from a figure of the same size; filled as axes are drawn.
+    """
+    vector._markers, vector._clipd = _Asked(), _Asked()
+    axes, found = list(figure.axes), []
+    while axes:
+        one = axes.pop()
+        axes += one.child_axes
+        found += [axis for axis in (one.xaxis, one.yaxis) if type(axis) in (XAxis, YAxis) and one.name == "rectilinear"]
+    for axis in found:
+        axis.draw = _draw_once(axis, axis.draw, vector, buffer, memory)
+    try:
+        yield
+    finally:
+        for axis in found:
+            vars(axis).pop("draw", None)
+
+
+class _Asked(dict):
+    """A dict that remembers which keys were asked for, in order, and whether they were there."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked = {}
+
+    def get(self, key, default=None):
+        self.asked.setdefault(key, key in self)
+        return super().get(key, default)
+
+
+def _draw_once(axis, draw, vector, buffer, memory):
+    def drawn(renderer):
+        vector._markers.asked, vector._clipd.asked = {}, {}
+        key = None
+        if axis.get_visible() and renderer._renderer is vector and not (axis.get_rasterized() or axis.get_agg_filter()):
+            key = _fingerprint(axis, vector)
+        known = memory.get(key) if key is not None else None
+        vector.writer._XMLWriter__flush()  # the parent's tag is closed before our text begins
+        if known is not None and all((marker in vector._markers) == there for marker, _, there in known[1]):
+            buffer.write(known[0])
+            vector._markers.update((marker, oid) for marker, oid, _ in known[1])
+            vector._clipd.update((clip, value) for clip, value in known[2] if clip not in vector._clipd)
+            axis.stale = False
+            return
+        start = buffer.tell()
+        draw(renderer)
+        if key is not None and all(len(clip) == 4 for clip in vector._clipd.asked):  # rectangles: their key is all
+            buffer.seek(start)
+            text = buffer.read()
+            markers = [(marker, vector._markers[marker], there) for marker, there in vector._markers.asked.items()]
+            clips = [(clip, vector._clipd[clip]) for clip in vector._clipd.asked]
+            if len(memory) >= _MOST:
+                del memory[next(iter(memory))]
+            memory[key] = text, markers, clips
+
+    return drawn
+
+
+class _UnknownError(Exception):
+    """Something that the fingerprint cannot compare."""
+
+
+def _fingerprint(axis, vector):
+    """Return all that the drawing of an axis depends on, or None if that is not known."""
+    axes, figure = axis.axes, axis.get_figure(root=False)
+    if len(figure._align_label_groups[axis.axis_name].get_siblings(axes)) > 1:
+        return None  # its label is placed by the ticks of other axes
+    transform = axes.get_xaxis_transform if axis.axis_name == "x" else axes.get_yaxis_transform
+    texts, ends = [], [axis.get_view_interval()]
+    for kind, ticker, locations in (
+        (axis._major_tick_kw, axis.major, axis.get_majorticklocs),
+        (axis._minor_tick_kw, axis.minor, axis.get_minorticklocs),
+    ):
+        if axis._tick_group_visible(kind) and not isinstance(ticker.locator, NullLocator):
+            places = locations()
+            texts.append((len(places), tuple(ticker.formatter.format_ticks(places)), ticker.formatter.get_offset()))
+            ends.append(np.asarray(places, float))
+        else:
+            texts.append(None)
+    places = np.concatenate([np.asarray(end, float) for end in ends])
+    pixels = []
+    for side in (0.0, 1.0):
+        both = (places, np.full_like(places, side))
+        points = np.column_stack(both if axis.axis_name == "x" else both[::-1])
+        pixels += [transform(which=which).transform(points).tobytes() for which in ("tick1", "tick2", "grid")]
+    try:
+        return (
+            type(axis),
+            axis.axis_name,
+            (vector.width, vector.height, figure.dpi, len(vector.writer._XMLWriter__tags)),
+            tuple(texts),
+            places.tobytes(),
+            *pixels,
+            axes.bbox.bounds,
+            tuple((name, _spine(spine)) for name, spine in axes.spines.items()),
+            _state(axis),
+            tuple(mpl.rcParams[name] for name in ("svg.fonttype", "svg.hashsalt", "axes.unicode_minus")),
+        )
+    except _UnknownError:
+        return None
+
+
+def _spine(spine):
+    """Return where a spine lies: the label of its axis keeps clear of it."""
+    corners = spine.get_transform().transform([(0.25, 0.25), (0.75, 0.5)]).tobytes()
+    known = (spine.get_visible(), spine.get_linewidth(), spine._position, spine._bounds, spine.get_path())
+    return type(spine), corners, _plain(known)
+
+
+def _state(artist):
+    """Return what an artist looks like; its transform by where two points of it go."""
+    if not artist.get_visible():
+        return type(artist), "hidden"
+    where = artist.get_transform().transform([(0.25, 0.25), (0.75, 0.5)]).tobytes() if artist._transformSet else None
+    return (
+        type(artist),
+        where,
+        tuple((name, _plain(value)) for name, value in vars(artist).items() if name not in _IDLE),
+    )
+
+
+def _plain(value):
+    """Return a value in a form that can be compared and hashed."""
+    if value is None or isinstance(value, str | bool | int | float | complex | np.generic):
+        return value
+    if isinstance(value, Artist):
+        return _state(value)
+    if isinstance(value, list | tuple):
+        return tuple(map(_plain, value))
+    if isinstance(value, dict):
+        return tuple((name, _plain(item)) for name, item in value.items())
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        return value.shape, value.dtype.str, value.tobytes()
+    if isinstance(value, FontProperties):
+        return hash(value)
+    if isinstance(value, Path):
+        return _plain(value.vertices), _plain(value.codes)
+    if isinstance(value, BboxBase):
+        return value.bounds
+    if isinstance(value, MarkerStyle):
+        return _plain(value.get_path()), value.get_transform().frozen().get_matrix().tobytes(), value.get_fillstyle()
+    raise _UnknownError(type(value))

@@ -1,0 +1,163 @@
+"""The pictures of an explorer: each one drawn on a figure of its own, so that it depends on its stop alone.
+
+Making a figure takes longer than drawing on it. Therefore an empty one is made once and kept pickled; unpickling it
+takes 1 to 4 ms. The layout is found once, at the default stop, and used at all others: the frame does not jump.
+"""
+
+import base64
+import gc
+import io
+import itertools
+import pickle
+import re
+import sys
+from contextlib import contextmanager
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib._pylab_helpers import Gcf
+
+from kexue_core.notebook.figures import STYLE, figure_svg, new_figure
+
+__all__ = ["Canvas"]
+
+_GAP = 3  # points between a column of panels and what stands left of it
+
+
+class Canvas:
+    """An empty figure, as often as it is needed.
+
+    Parameters
+    ----------
+    draw : callable
+        ``draw(ax, **values)`` on one Axes, or on an array of them.
+    name : str
+        Makes the ids in its pictures differ from those of other explorers on a page.
+    figsize, panels : tuple
+        As for `Explorer`.
+    default : dict
+        The values at which the layout is found.
+    """
+
+    def __init__(self, draw, name, figsize, panels, default):
+        self._draw, self._name, self._default = draw, name, dict(default)
+        self._empty = pickle.dumps(new_figure(figsize, panels))
+        self._panels = panels
+        self._layout = None  # place of each axes, and where each column of panels begins
+        self._memory = {}
+
+    def drawn(self, values):
+        """Return a figure with the picture at a stop, and what ``draw`` returned."""
+        gc.collect(1)  # the figure before: left to lie, such figures soon cost a pause of 300 ms to look through all
+        if self._layout is None:
+            self._find_layout()
+        figure, result = self._fresh(values)
+        places, cuts = self._layout
+        if len(places) == len(figure.axes) and _plain(figure):
+            figure.set_layout_engine("none")
+            for axes, place in zip(figure.axes, places):
+                if axes.get_in_layout():  # else draw has placed it
+                    axes.set_position(place)
+        for axes in figure.axes:
+            middle = axes.get_position(original=True).bounds[0] + axes.get_position(original=True).bounds[2] / 2
+            axes.set_gid(f"panel{sum(middle >= cut for cut in cuts[1:-1])}")
+        return figure, result
+
+    def svg(self, figure):
+        """Return a picture as SVG, one ``<svg>`` for each column of panels."""
+        with mpl.rc_context(STYLE):
+            whole = figure_svg(figure, self._name, self._memory)
+        width = figure.get_size_inches()[0] * 72
+        return _split(whole, [cut * width for cut in self._layout[1]])
+
+    def png(self, figure):
+        """Return a picture as base64 of a PNG."""
+        buffer = io.BytesIO()
+        with mpl.rc_context(STYLE | {"figure.constrained_layout.use": False}):
+            figure.savefig(buffer, format="png", dpi=STYLE["savefig.dpi"], facecolor="white")
+        return base64.b64encode(buffer.getvalue()).decode()
+
+    def column(self, number):
+        """Return which ``<svg>`` of a picture holds a panel."""
+        return number % self._panels[1]
+
+    def _fresh(self, values):
+        with mpl.rc_context(STYLE):
+            figure, axes = pickle.loads(self._empty)
+            figure.dpi = 72
+            try:
+                with _no_pyplot(values):
+                    result = self._draw(axes, **values)
+            except Exception as error:
+                error.add_note(f"in explorer {self._name!r} at {values}")
+                raise
+        return figure, result
+
+    def _find_layout(self):
+        figure, _ = self._fresh(self._default)
+        with mpl.rc_context(STYLE):
+            figure.draw_without_rendering()
+            width = figure.bbox.width
+            own = figure.axes[: self._panels[0] * self._panels[1]]
+            columns = [own[c :: self._panels[1]] for c in range(self._panels[1])]
+            begins = [min(axes.get_tightbbox().x0 for axes in column) for column in columns]
+        cuts = [0.0, *((begin - _GAP) / width for begin in begins[1:]), 1.0]
+        self._layout = [axes.get_position(original=True).frozen() for axes in figure.axes], cuts
+
+
+def pixels(figure, axes, direction, stops):
+    """Return where stops lie on an axis of a drawn figure, in points from the left or from the top."""
+    figure.dpi = 72
+    axes.apply_aspect()
+    ends = np.array([axes.get_xlim()[0], axes.get_ylim()[0]])
+    points = np.tile(ends, (len(stops), 1))
+    points[:, "xy".index(direction)] = stops
+    places = axes.transData.transform(points)
+    return places[:, 0] if direction == "x" else figure.bbox.height - places[:, 1]
+
+
+def _plain(figure):
+    """Tell whether nothing but axes takes part in the layout of a figure."""
+    others = (figure.texts, figure.legends, figure.lines, figure.patches, figure.images, figure.artists, figure.subfigs)
+    return not any(artist is not figure.patch for group in others for artist in group)
+
+
+def _split(svg, cuts):
+    """Cut a picture between its columns of panels, so that these can stand below each other where there is no room."""
+    head, body = re.match(r"<svg([^>]*)>(.*)</svg>\Z", svg, re.S).groups()
+    height = re.search(r'viewBox="0 0 [\d.]+ ([\d.]+)"', head)[1]
+    pieces, rest, last = [""] * (len(cuts) - 1), [], 0
+    for match in re.finditer(r'^  <g data-gid="panel(\d+)">.*?^  </g>\n', body, re.S | re.M):
+        rest.append(body[last : match.start()])
+        pieces[int(match[1])] += match[0].replace(f' data-gid="panel{match[1]}"', "", 1)
+        last = match.end()
+    pieces[0] = "".join(rest) + pieces[0] + body[last:]
+    found = []
+    for number, (left, right) in enumerate(itertools.pairwise(round(cut, 1) for cut in cuts)):
+        width = right - left
+        box = re.sub(r'viewBox="[^"]*"', f'viewBox="{left:g} 0 {width:g} {height}"', head)
+        # a letter of 10 points is 9 pixels high at least; what reaches over a cut is seen
+        style = f"flex: {width:.0f} 0 {0.9 * width:.0f}px; max-width: {2 * width:.0f}px; overflow: visible"
+        piece = pieces[number] if number == 0 else f"<g>{pieces[number]}</g>"
+        found.append(f'<svg style="{style}"{box}>{piece}</svg>')
+    return "".join(found)
+
+
+@contextmanager
+def _no_pyplot(values):
+    """Refuse a draw that draws through pyplot: on a figure that nobody sees."""
+
+    def refuse(*args, **kwargs):
+        raise ValueError(f"draw must draw on ax, not through plt (plt.plot and the like), got such a call at {values}")
+
+    if "matplotlib.pyplot" not in sys.modules:
+        yield
+        return
+    saved = {name: vars(Gcf)[name] for name in ("get_active", "_set_new_active_manager", "set_active")}
+    try:
+        for name in saved:
+            setattr(Gcf, name, staticmethod(refuse))
+        yield
+    finally:
+        for name, function in saved.items():
+            setattr(Gcf, name, function)

@@ -1,0 +1,111 @@
+"""Premises: identities that a step may use, and what makes them unfit to be used."""
+
+import functools
+
+import sympy as sp
+from sympy.core.function import AppliedUndef
+
+from kexue_core.notebook.conditions import assume
+from kexue_core.notebook.zero import evaluate
+
+__all__ = ["insert", "objection"]
+
+_OPEN = (sp.Derivative, sp.Integral, sp.Sum)
+
+
+@functools.lru_cache(maxsize=1024)
+def insert(expression, given):
+    """Return an expression, evaluated, in which each left-hand side is replaced by its right-hand side, all at once.
+
+    That is repeated until nothing changes, so the order of the identities does not matter.
+    """
+    pairs = [(identity.lhs, identity.rhs) for identity in given]
+    early = [(old, new) for old, new in pairs if old.has(*_OPEN)]
+    if early:
+        expression = expression.subs(early, simultaneous=True)
+    expression = expression.doit()
+    for _ in range(len(pairs) + 1):
+        changed = expression.subs(pairs, simultaneous=True) if pairs else expression
+        if changed == expression:
+            break
+        expression = changed.doit()
+    return expression
+
+
+def objection(given, lines):
+    """Return why identities may not be used for a step between two lines, or an empty string."""
+    found = _fault(given)
+    if found:
+        return found
+    for identity in given:
+        others = tuple(other for other in given if other is not identity)
+        texts = [insert(line, others) for line in lines] + [other.rhs for other in others]
+        if all(insert(text, (identity,)) == text.doit() for text in texts):
+            return f"the identity {identity} is not used"
+    return ""
+
+
+@functools.lru_cache(maxsize=512)
+def _fault(given):
+    for identity in given:
+        if identity.lhs.is_number:
+            return f"the left-hand side of {identity} is a number"
+        wrong = _false(identity)
+        if wrong:
+            return wrong
+    if len(given) > 1 and _contradictory(given):
+        return f"the identities {', '.join(map(str, given))} contradict each other"
+    return ""
+
+
+def _false(identity):
+    """Say why an identity is no definition and no constraint that the assumptions allow, or return an empty string."""
+    left, right = identity.args
+    if identity.has(AppliedUndef) or getattr(left, "is_Matrix", False):
+        return ""
+    lone = left.free_symbols ^ right.free_symbols
+    if not lone:
+        for point in assume().points(identity.free_symbols):
+            value = evaluate(left - right, point)
+            if value is not None and abs(value) > 1e-20:
+                return f"the identity {identity} is false at {point}"
+        return ""
+    if all(_impossible(identity, symbol) for symbol in sorted(lone, key=str)):
+        return f"the assumptions on its symbols do not allow {identity}"
+    return ""
+
+
+def _impossible(identity, symbol):
+    """Tell whether no value that its assumptions allow gives a symbol a place in the identity, wherever it is tried."""
+    try:
+        roots = sp.solve(identity.lhs - identity.rhs, symbol) if identity.lhs != symbol else [identity.rhs]
+    except NotImplementedError:
+        return False
+    names = identity.free_symbols - {symbol}
+    draws = [{}]
+    if names:
+        draws = [
+            {name: value * scale if not name.is_integer else value for name, value in point.items()}
+            for point in assume().points(names)
+            for scale in (1, sp.Rational(1, 7), sp.Rational(1, 60))
+        ]
+    for draw in draws:
+        for root in roots:
+            value = root.subs(draw)
+            if all(getattr(value, f"is_{fact}", None) is not (not truth) for fact, truth in _facts(symbol)):
+                return False
+    return True
+
+
+def _facts(symbol):
+    wanted = "positive", "negative", "nonnegative", "nonpositive", "real", "integer", "zero"
+    return [(fact, truth) for fact, truth in symbol.assumptions0.items() if fact in wanted]
+
+
+def _contradictory(given):
+    """Tell whether polynomial identities have no common solution."""
+    gaps = [sp.fraction(sp.together(identity.lhs - identity.rhs))[0] for identity in given]
+    symbols = sorted(set().union(*(gap.free_symbols for gap in gaps)), key=str)
+    if len(given) > 5 or len(symbols) > 12 or not all(gap.is_polynomial(*symbols) for gap in gaps):
+        return False
+    return sp.groebner(gaps, *symbols, order="grevlex").exprs == [1]

@@ -1,0 +1,234 @@
+"""Whether an expression is zero: refuted by numbers, proved by the ways in which SymPy recognises zero."""
+
+import contextlib
+import signal
+import threading
+
+import mpmath
+import sympy as sp
+from sympy.core.function import AppliedUndef
+
+from kexue_core.notebook import matrices, sums
+from kexue_core.notebook.conditions import Contradiction, assume, orders
+
+__all__ = ["TimeLimit", "evaluate", "proves_zero", "refutation", "smooth", "time_limit"]
+
+_DIGITS = 30
+_FAILURES = (
+    NotImplementedError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    KeyError,
+    IndexError,
+    ZeroDivisionError,
+    RecursionError,
+    sp.PolynomialError,
+)
+
+
+class TimeLimit(BaseException):
+    """Raised by the timer; no ``except Exception`` in SymPy catches it."""
+
+
+@contextlib.contextmanager
+def time_limit(seconds):
+    """Raise `TimeLimit` when the block has used so much processor time (in the main thread of a Unix process)."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def stop(number, frame):
+        raise TimeLimit
+
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+
+
+def evaluate(expression, point, digits=_DIGITS):
+    """Return the finite value at a point, or None where it has none (a pole, a free symbol, no digit known)."""
+    try:
+        if expression.atoms(AppliedUndef):
+            expression = _with_known_functions(expression, point)
+        value = expression.subs(point).doit().evalf(digits, maxn=200)
+        real, imaginary = value.as_real_imag()
+        parts = [_mpf(part, digits) for part in (real, imaginary)]
+    except _FAILURES:
+        return None
+    if None in parts:
+        return None
+    with mpmath.workdps(2 * digits):  # mpc rounds to the working precision
+        return parts[0] if not parts[1] else mpmath.mpc(*parts)
+
+
+def _mpf(part, digits):
+    """Return a SymPy number as an mpmath number, or None if it is not finite or has no digit."""
+    if not (part.is_Float or part.is_Rational or part.is_comparable) or part.is_finite is False:
+        return None
+    number = part if part.is_Float else sp.Float(part, digits)
+    if number._prec < 10 and number != 0:  # SymPy knows no digit, only how large the number is at most
+        return mpmath.mpf(0) if abs(number) < sp.Float(f"1e-{digits}") else None
+    return mpmath.mpmathify(number._to_mpmath(digits * 4))
+
+
+def _with_known_functions(expression, point):
+    """Return an expression at a point with every unknown function replaced by a definite smooth one."""
+    if not expression.has(sp.Derivative, sp.Subs):
+        expression = expression.subs(point)
+    unknown = sorted({f.func for f in expression.atoms(AppliedUndef)}, key=str)
+    for place, function in enumerate(unknown):
+
+        def wave(*args, place=place):
+            angle = sum((sp.Rational(7 + 4 * i + 2 * place, 9) * arg for i, arg in enumerate(args)), sp.S.One / 3)
+            return sp.sin(angle) + sp.Rational(5 + place, 2)
+
+        expression = expression.replace(function, wave)
+    return expression.doit(integrals=False)
+
+
+def refutation(expression, conditions):
+    """Return ``(point, value)`` where an expression is not zero, and the number of points at which it was tried."""
+    tried = 0
+    for point in conditions.points(expression.free_symbols):
+        value = evaluate(expression, point)
+        if value is None:
+            continue
+        tried += 1
+        if abs(value) > mpmath.mpf(10) ** (10 - _DIGITS):
+            return (point, value), tried
+    return None, tried
+
+
+def smooth(expression, var, conditions):
+    """Tell whether an expression is seen to be smooth in a symbol all over the interval that it ranges over."""
+    if var not in expression.free_symbols:
+        return True
+    if expression == var:
+        return True
+    if isinstance(expression, sp.Pow):
+        base, power = expression.args
+        if var in power.free_symbols:
+            return conditions.positive(base) and all(smooth(arg, var, conditions) for arg in expression.args)
+        whole = power.is_Integer and power.is_nonnegative
+        apart = conditions.positive(base) if not power.is_Integer else conditions.differs_from_zero(base)
+        return (whole or apart) and smooth(base, var, conditions)
+    if isinstance(expression, sp.log):
+        return conditions.positive(expression.args[0]) and smooth(expression.args[0], var, conditions)
+    if isinstance(expression, _ENTIRE):
+        real = all(arg.is_extended_real is not False for arg in expression.args)
+        return real and all(smooth(arg, var, conditions) for arg in expression.args)
+    return False
+
+
+_ENTIRE = (sp.Add, sp.Mul, sp.exp, sp.sin, sp.cos, sp.sinh, sp.cosh, sp.tanh, sp.atan, sp.asinh, sp.erf, sp.erfc)
+
+
+def proves_zero(expression, conditions, depth=0):
+    """Try the ways in which SymPy recognises zero, cheap ones first."""
+    if getattr(expression, "is_Matrix", False) and not isinstance(expression, sp.MatrixBase):
+        return matrices.is_zero_matrix(expression)
+    expression = conditions.settle(expression)
+    if _looks_zero(expression):
+        return True
+    if conditions.where and len(conditions.cases) >= 1 and conditions.cases != [()]:
+        plain = assume()
+        return all(proves_zero(conditions.of(expression, case), plain, depth) for case in conditions.cases)
+    return _structural(expression, conditions, depth)
+
+
+_WAYS = (
+    sp.expand,
+    lambda e: sp.expand(sp.together(e)),
+    lambda e: sp.cancel(sp.together(e)) if sp.count_ops(e) < 2000 else e,
+    lambda e: sp.expand(sp.expand_trig(e)),
+    lambda e: sp.expand(sp.expand_log(sp.powsimp(sp.expand(e)), force=False)),
+    sp.factor,
+    sp.radsimp,
+    sp.simplify,
+    sp.trigsimp,
+    sp.gammasimp,
+    lambda e: sp.expand(sp.expand_func(e)),
+    lambda e: e if e.free_symbols else sp.expand(e, complex=True),
+    lambda e: sp.simplify(e.rewrite(sp.exp)),
+    lambda e: sp.simplify(sp.expand_func(e)),
+    lambda e: sp.simplify(e.rewrite(sp.asin)) if e.has(sp.acos) else e,
+    lambda e: sp.simplify(e.rewrite(sp.gamma)) if e.has(sp.binomial, sp.factorial) else e,
+    lambda e: sp.simplify(sp.piecewise_fold(e)),
+    lambda e: sp.simplify(sp.sqrtdenest(sp.simplify(e))),
+)
+
+
+def _looks_zero(expression, ways=_WAYS):
+    if expression == 0:
+        return True
+    for way in ways:
+        with contextlib.suppress(*_FAILURES):
+            if way(expression) == 0:
+                return True
+    return False
+
+
+def _structural(expression, conditions, depth):
+    """Try what SymPy does not do by itself: traces, sums and integrals, orders of arguments, constants."""
+    if depth > 3:
+        return False
+    candidates = []
+    with contextlib.suppress(*_FAILURES):
+        if expression.has(sp.Trace):
+            candidates.append(matrices.with_plain_traces(expression))
+        if expression.has(sp.Sum, sp.Integral):
+            light = lambda e: _looks_zero(sp.expand_log(e), _WAYS[:8])  # noqa: E731
+            if expression.has(sp.binomial):
+                candidates.append(sums.binomial_sums(expression))
+            united = sums.unite(expression, light)
+            candidates.append(united)
+            candidates.append(sums.antiderivatives(united))
+            for moved in sums.integrals_without_inner_functions(expression):
+                candidates.append(sums.unite(moved, light))
+    for candidate in candidates:
+        if candidate != expression and _looks_zero(candidate.doit()):
+            return True
+    if expression.has(sp.Max, sp.Min, sp.Abs):
+        with contextlib.suppress(*_FAILURES):
+            split = list(orders(expression))
+            if split and all(_under(e, where, conditions, depth) for e, where in split):
+                return True
+    if not expression.has(*_SLOW):
+        return False
+    with contextlib.suppress(*_FAILURES):
+        factors = sp.Mul.make_args(sp.factor(sp.simplify(expression)))
+        return any(_is_constant_zero(factor, conditions) for factor in (expression, *factors))
+    return False
+
+
+_SLOW = (sp.atan, sp.log, sp.asinh, sp.erf, sp.exp, sp.tanh)
+
+
+def _under(expression, where, conditions, depth):
+    try:
+        return proves_zero(expression, assume(conditions.where + where), depth + 1)
+    except Contradiction:
+        return True
+
+
+def _is_constant_zero(expression, conditions):
+    """Prove zero by a derivative that vanishes and one value."""
+    if not expression.has(*_SLOW):
+        return False
+    for var in sorted(expression.free_symbols, key=lambda symbol: symbol.name):
+        if not var.is_extended_real or var.is_integer:
+            continue
+        if not smooth(expression, var, conditions) or not _looks_zero(sp.diff(expression, var), _WAYS[:8]):
+            continue
+        for value in (1, 0, 2) if not var.is_negative else (-1,):
+            if var.is_positive and value == 0:
+                continue
+            with contextlib.suppress(*_FAILURES):
+                if _looks_zero(expression.subs(var, value)):
+                    return True
+    return False

@@ -1,0 +1,37 @@
+"""What the bases and the frequencies share: exponents, sums of cosines over a range of distances."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kexue_core import _checks
+
+Array = NDArray[np.float64]
+
+
+def exponents(d: int) -> Array:
+    """Return ``2i/d``: the exponents of the frequencies."""
+    d = _checks.integer("d", d, low=2)
+    if d % 2:
+        raise ValueError(f"d must be even, got {d}")
+    return np.arange(0, d, 2) / d
+
+
+def range_sums(start: int, stop: int, theta: Array, weight: Array | None = None) -> Array:
+    """Return ``sum_i cos(m theta_i)`` for a range of m, or with a weight ``sum_i weight_i sin(m theta_i)``."""
+    block = math.isqrt(stop - start - 1) + 1
+    head, tail = np.outer(np.arange(start, stop, block), theta), np.outer(np.arange(block), theta)
+    cos, sin = np.cos(head), np.sin(head)
+    left = np.hstack([cos, -sin] if weight is None else [weight * sin, weight * cos])
+    return (left @ np.hstack([np.cos(tail), np.sin(tail)]).T).ravel()[: stop - start]
+
+
+def negative(start: int, stop: int, theta: Array) -> tuple[NDArray[np.int64], Array]:
+    """Return the m in a range with f(m) < 0, and f there; the fast sums only preselect, direct ones decide."""
+    error = 1e-10 + 1e-15 * stop * np.abs(theta).sum()
+    m = start + np.flatnonzero(range_sums(start, stop, theta) < error)
+    f = np.cos(m[:, None] * theta).sum(axis=-1)
+    return m[f < 0], f[f < 0]

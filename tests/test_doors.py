@@ -1,0 +1,483 @@
+"""What holds for every public function: which types come in, what comes out, what is refused and by which name."""
+
+import importlib
+import inspect
+import re
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from kexue_core import _checks
+from kexue_core.diffusion import ddpm_schedule, denoise_gaussian
+from kexue_core.engineering import InvertedIndex
+
+SHELVES = ("positions", "attention", "diffusion", "state_space", "matrices", "experts", "mathematics", "engineering")
+HOMES = {home: importlib.import_module(f"kexue_core.{home}") for home in (*SHELVES, "special")}
+FUNCTIONS = {n: getattr(m, n) for m in HOMES.values() for n in m.__all__ if inspect.isfunction(getattr(m, n))}
+
+A = np.array
+INDEX = InvertedIndex(["a road to the road", "the loss of a road"])
+SCHEDULE = ddpm_schedule(4)
+BLOCKS = A([[[2.0, 1.0], [1.0, 3.0]], [[1.0, 0.0], [2.0, 1.0]]])
+SYSTEM = {"A": A([[-1.0, 0.0], [1.0, -2.0]]), "b": A([1.0, 2.0])}
+PATH = A([[[2.0, 1.0]], [[1.0, 0.0]]])
+LOGITS = A([[1.0, 3.0, 2.0], [0.0, 1.0, 4.0]])
+LOAD = A([[0.5, 0.5], [0.25, 0.75]])
+MASK = A([[True, False], [False, True]])
+
+# An example of each function: arrays in halves and quarters, which every type of float holds.
+EXAMPLES = {
+    "rope_frequencies": {"d": 8, "base": 16.0},
+    "rotate": {"x": A([[1.0, 2.0, 3.0, 4.0]]), "positions": A([2.0]), "theta": A([1.0, 0.5])},
+    "rope_coherence": {"m": A([0.0, 2.0]), "theta": A([1.0, 0.5])},
+    "rope_coherence_range": {"start": 0, "stop": 4, "theta": A([1.0, 0.5])},
+    "max_context": {"theta": A([1.0, 0.5]), "cap": 64},
+    "min_base": {"L": 16, "d": 8, "start": 1.0},
+    "admissible_bases": {"L": 16, "d": 8, "upper": 64.0},
+    "safe_base": {"L": 16, "d": 8},
+    "worst_case_base": {"L": 16, "d": 8},
+    "softmax": {"x": LOGITS, "axis": -1, "tau": 2.0},
+    "logsumexp": {"x": LOGITS, "axis": -1, "tau": 2.0},
+    "taylor_softmax": {"x": LOGITS, "order": 2, "axis": -1, "tau": 2.0},
+    "sparse_softmax": {"x": LOGITS, "k": 2, "axis": -1, "tau": 2.0},
+    "sparsemax": {"x": LOGITS, "axis": -1, "tau": 2.0},
+    "entmax": {"x": LOGITS, "alpha": 1.5, "axis": -1, "tau": 2.0},
+    "entmax_jacobian": {"x": LOGITS, "alpha": 1.5, "axis": -1, "tau": 2.0},
+    "entmax_loss": {"x": LOGITS, "t": A([1, 0]), "alpha": 1.5, "axis": -1, "tau": 2.0},
+    "support_size": {"x": LOGITS, "alpha": 1.5, "axis": -1, "tau": 2.0},
+    "perturb_max": {"x": LOGITS, "nodes": 20, "axis": -1, "tau": 2.0},
+    "permute_and_flip": {"x": LOGITS, "axis": -1, "tau": 2.0},
+    "top_k_mask": {"scores": LOGITS, "k": 2},
+    "edm_time_steps": {"n": 4, "t_min": 0.25, "t_max": 4.0, "rho": 7.0},
+    "ddpm_schedule": {"T": 3},
+    "schedule_from_betas": {"betas": A([0.25, 0.5])},
+    "respace": {"schedule": SCHEDULE, "n": 2},
+    "denoise_gaussian": {"x": A([[1.0, 2.0]]), "t": A([0.5]), "mean": A([0.0, 1.0]), "std": A([1.0, 0.5])},
+    "denoise_mixture": {"x": A([[1.0, 2.0]]), "t": A([0.5]), "means": A([[1.0, 0.0], [2.0, 2.0]]), "stds": A([0.5, 1])},
+    "denoise_points": {"x": A([[1.0, 2.0]]), "t": A([0.5]), "points": A([[1.0, 0.0], [2.0, 2.0]])},
+    "velocity": {"denoise": denoise_gaussian, "x": A([[1.0, 2.0]]), "t": A([0.5])},
+    "disk_images": {"n": 2, "size": 3, "rng": np.random.default_rng},
+    "diffuse": {"x0": A([[1.0, 2.0]]), "noise": A([[0.5, 1.0]]), "t": A([2]), "schedule": SCHEDULE},
+    "loss_weights": {"schedule": SCHEDULE, "sigma": A([0.5, 0.5, 1.0, 1.0])},
+    "gradient_variances": {"schedule": SCHEDULE, "slope": A([0.5, 0.5, 1.0, 1.0]), "variance": 2.0},
+    "terminal_kl_bits": {"bar_alpha": A([0.5, 0.25]), "second_moment": A([1.0, 2.0])},
+    "steps_at_nfe": {"method": "euler", "nfe": 3},
+    "solve_diffusion_ode": {"denoise": denoise_gaussian, "x": A([[1.0, 2.0]]), "times": A([2.0, 1.0])},
+    "solve_reference": {"denoise": denoise_gaussian, "x": A([[1.0, 2.0]]), "times": A([2.0, 1.0]), "substeps": 2},
+    "trajectory": {
+        "sampler": HOMES["diffusion"].solve_diffusion_ode,
+        "denoise": denoise_gaussian,
+        "x": A([[1.0, 2.0]]),
+        "times": A([2.0, 1.0]),
+    },
+    "posterior_coefficients": {"schedule": SCHEDULE},
+    "reverse_noise": {"schedule": SCHEDULE, "variance": A([0.5, 1.0])},
+    "ancestral_sample": {
+        "denoise": denoise_gaussian,
+        "x": A([[1.0]]),
+        "schedule": SCHEDULE,
+        "sigma": A([0.0, 0, 0, 0]),
+    },
+    "gaussian_chain_variance": {"schedule": SCHEDULE, "variance": A([0.5, 1.0])},
+    "gaussian_mean_time": {"t": A([2.0, 4.0]), "u": A([1.0, 0.5]), "std": A([1.0, 0.5])},
+    "fit_mean_direction": {
+        "denoise": denoise_gaussian,
+        "x": PATH[0],
+        "times": A([2.0, 1.0]),
+        "targets": PATH,
+        "grid": A([0.25, 0.5]),
+    },
+    "trajectory_pca": {"trajectory": PATH, "n_components": 1},
+    "hippo_matrix": {"kind": "legt", "n": 3, "window": 2.0},
+    "discretize": {**SYSTEM, "step": 0.5},
+    "state_scan": {"Abar": SYSTEM["A"], "bbar": SYSTEM["b"], "u": A([[1.0, 2.0]]), "x0": A([[0.5, 1.0]])},
+    "transfer_function": {**SYSTEM, "c": A([1.0, 1.0]), "z": A([1.0, 2.0])},
+    "legt_delay_response": {"n": 3, "z": A([0.5, 1.0])},
+    "legendre_table": {"x": A([0.5, 1.0]), "n": 3},
+    "project_piecewise_constant": {"u": A([[1.0, 2.0]]), "n": 2},
+    "reconstruct": {"c": A([[1.0, 2.0]]), "s": A([0.5, 1.0])},
+    "legs_resolution": {"n": 2, "a": A([0.5, 1.0])},
+    "legs_transition": {"n": 2, "r": A([0.5, 1.0])},
+    "legs_step": {"x": A([[1.0, 2.0]]), "u": A([1.0]), "k": 2},
+    "legs_scan": {"u": A([[1.0, 2.0]]), "n": 2},
+    "block_permutation": {"n": 4, "block": 2},
+    "monarch_dense": {"L": BLOCKS, "R": BLOCKS},
+    "monarch_matvec": {"L": BLOCKS, "R": BLOCKS, "x": A([[1.0, 2.0, 3.0, 4.0]])},
+    "monarch_solve": {"L": BLOCKS, "R": BLOCKS, "y": A([[1.0, 2.0, 3.0, 4.0]])},
+    "monarch_project": {"a": A([[[1.0, 2.0, 0.0, 1.0]] * 4])},
+    "monarch_cost": {"n": 4, "block": 2},
+    "monarch_dim": {"n": 4, "block": 2},
+    "low_rank_error": {"a": A([[[1.0, 2.0], [3.0, 4.0]]]), "rank": 1},
+    "butterfly_dense": {"factors": A([[[[1.0, 1.0], [1.0, 2.0]]]])},
+    "butterfly_dim": {"n": 4},
+    "route": {"scores": LOGITS, "k": 2, "bias": A([0.0, 1.0, 0.5])},
+    "expert_load": {"mask": MASK},
+    "max_violation": {"load": LOAD, "target": A([0.25, 0.75])},
+    "auxiliary_loss": {"p": LOAD, "mask": MASK},
+    "balance_gradient": {"logits": LOGITS, "k": 2, "floor": 0.5},
+    "train_router": {"x": LOGITS, "weights": LOGITS.T, "k": 1, "steps": 2, "rate": 0.5},
+    "bias_update": {"bias": LOAD, "load": LOAD, "rate": 0.5},
+    "balance_by_bias": {"batches": [LOGITS], "k": 2, "rate": 0.5, "bias": A([0.0, 1.0, 0.5])},
+    "gamma_integrand": {"z": A([1.0, 2.0]), "angle": 0.5, "points": 40},
+    "gamma_fourier": {"z": A([1.0, 2.0])},
+    "log_gamma": {"z": A([1.0, 2.0])},
+    "gamma": {"z": A([1.0, 2.0])},
+    "gamma_fourier_line": {"sigma": 1.0, "n": 8, "length": 64.0},
+    "gamma_residues": {"k_max": 2, "points": 8},
+    "tokenize": {"text": "a road"},
+    "token_spans": {"text": "a road"},
+    "inverse_document_frequency": {"doc_freq": A([1.0, 2.0]), "n_documents": A([4.0, 4.0])},
+    "saturation": {"tf": A([1.0, 2.0]), "relative_length": A([1.0, 0.5]), "k1": A([1.0, 2.0]), "b": A([0.5, 0.25])},
+    "quantize_length": {"n": A([41, 45])},
+    "term_impacts": {"index": INDEX, "term": "road", "k1": 1.0, "b": 0.5},
+    "bm25_scores": {"index": INDEX, "query": "road", "k1": 1.0, "b": 0.5},
+    "search": {"index": INDEX, "query": "road", "k": 2, "k1": 1.0, "b": 0.5},
+    "snippet": {"index": INDEX, "text": "a road", "query": "road", "width": 8},
+    "keywords": {"index": INDEX, "document": 0, "k": 2},
+    "related": {"index": INDEX, "document": 0, "k": 2, "n_keywords": 3},
+    "singular": {"word": "roads"},
+    "one_edit_apart": {"first": "road", "second": "raod"},
+    "expand": {"index": INDEX, "query": "roads"},
+    "rank": {"index": INDEX, "words": [{"road": 1.0}], "k": 2},
+    "excerpt": {"index": INDEX, "text": "a road", "words": [{"road": 1.0}], "width": 8},
+    "cosine_integral": {"x": A([0.5, 8.0])},
+    "normal_cdf": {"s": A([0.5, -1.0])},
+    "normal_quantile": {"t": A([0.5, 0.25])},
+    "log_normal_cdf": {"s": A([0.5, -1.0])},
+    "log_normal_density": {"s": A([0.5, -1.0])},
+}
+DOORS = [(n, a) for n, given in EXAMPLES.items() for a, v in given.items() if isinstance(v, np.ndarray)]
+FLOATS = [(n, a) for n, a in DOORS if EXAMPLES[n][a].dtype == float]
+NUMBERS = [(n, a) for n, given in EXAMPLES.items() for a, v in given.items() if type(v) in (int, float)]
+# Infinity has a meaning there, which the docstring tells.
+INFINITE = {("normal_cdf", "s"), ("log_normal_cdf", "s"), ("log_normal_density", "s"), ("admissible_bases", "upper")}
+every_door = pytest.mark.parametrize(("name", "argument"), DOORS)
+every_float = pytest.mark.parametrize(("name", "argument"), FLOATS)
+every_number = pytest.mark.parametrize(("name", "argument"), NUMBERS)
+every_function = pytest.mark.parametrize("name", EXAMPLES)
+
+
+def call(name, **changes):
+    """Call a function on its example; a generator of random numbers is made anew."""
+    given = {**EXAMPLES[name], **changes}
+    given = {key: value(0) if value is np.random.default_rng else value for key, value in given.items()}
+    return FUNCTIONS[name](**given)
+
+
+def parts(result):
+    """Return the arrays and numbers of a result, whatever it is made of."""
+    if isinstance(result, tuple | list | dict):
+        elements = result.values() if isinstance(result, dict) else result
+        return [part for element in elements for part in parts(element)]
+    return [] if result is None or isinstance(result, str) else [result]
+
+
+def test_every_public_function_has_an_example():
+    assert set(EXAMPLES) == set(FUNCTIONS)
+
+
+@every_function
+def test_everything_computes_in_float64(name):
+    for part in parts(call(name)):
+        if isinstance(part, np.ndarray):
+            assert part.dtype in (float, complex, bool, np.int64, np.int32), part.dtype
+        assert not np.isnan(np.asarray(part)).any()
+
+
+@every_float
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.longdouble, object, ">f8"])
+def test_a_float_of_any_type_gives_what_its_float64_gives(name, argument, dtype):
+    value = EXAMPLES[name][argument]
+    if dtype is object:
+        value = np.vectorize(Fraction, otypes=[object])(value)
+    for found, expected in zip(parts(call(name, **{argument: value.astype(dtype)})), parts(call(name)), strict=True):
+        np.testing.assert_array_equal(found, expected)
+        assert getattr(found, "dtype", None) == getattr(expected, "dtype", None)
+
+
+@every_door
+def test_no_function_writes_into_its_arguments_and_any_layout_will_do(name, argument):
+    value = EXAMPLES[name][argument]
+    strided = np.repeat(value, 2, axis=-1)[..., ::2]
+    kept = strided.copy()
+    strided.setflags(write=False)
+    for found, expected in zip(parts(call(name, **{argument: strided})), parts(call(name)), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-13, atol=1e-15)
+    np.testing.assert_array_equal(strided, kept)
+    np.testing.assert_array_equal(parts(call(name, **{argument: value.tolist()}))[0], parts(call(name))[0])
+
+
+@every_door
+def test_what_is_no_array_of_numbers_is_refused_by_name(name, argument):
+    value = EXAMPLES[name][argument]
+    start = rf"^(denoise\(x, t\)|{argument}) must "
+    for bad in (
+        np.ma.masked_array(value, mask=np.ones(value.shape, bool)),
+        np.ma.masked_array(value),
+        value.astype(str),
+        value.astype(int).astype("M8[D]"),
+        np.full(value.shape, None),
+        "text",
+        None if argument not in ("sigma", "target", "bias", "grid", "x0", "weights") else {},
+        [1.0, [2.0]],
+    ):
+        with pytest.raises(TypeError, match=start + r".*, got .{1,80}$"):
+            call(name, **{argument: bad})
+
+
+@every_float
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_nan_never_enters_and_infinity_only_where_it_is_meant(name, argument, bad):
+    value = EXAMPLES[name][argument].copy()
+    value.flat[-1] = bad
+    mask = bad == -np.inf and argument in ("x", "scores", "logits", "batches") and name in LEAVES_OUT
+    if ((name, argument) in INFINITE and not np.isnan(bad)) or mask:
+        assert not any(np.isnan(part).any() for part in map(np.asarray, parts(call(name, **{argument: value}))))
+    else:
+        with pytest.raises(ValueError, match=rf"^{argument} must .*, got "):
+            call(name, **{argument: value})
+
+
+# Maps of logits, in which -inf leaves an entry out.
+LEAVES_OUT = {
+    "softmax",
+    "logsumexp",
+    "sparse_softmax",
+    "sparsemax",
+    "entmax",
+    "entmax_jacobian",
+    "entmax_loss",
+    "support_size",
+    "perturb_max",
+    "permute_and_flip",
+    "top_k_mask",
+    "route",
+    "balance_gradient",
+}
+
+
+@every_float
+def test_a_huge_value_gives_a_finite_result_or_a_refusal(name, argument):
+    for size in (1e160, 1.7e308, 1e-170):
+        with np.errstate(over="ignore"):
+            value = np.clip(EXAMPLES[name][argument] * size, -1.7e308, 1.7e308)
+        try:
+            result = call(name, **{argument: value})
+        except np.linalg.LinAlgError:
+            continue
+        except ValueError as error:
+            message = str(error)
+        else:
+            finite = all(np.isfinite(part).all() for part in map(np.asarray, parts(result)))
+            message = "" if finite or name.startswith("log_normal_") else "a result that is not finite"
+        assert re.match(r"$|[\w(), ]+ must .*, got ", message)
+
+
+@every_number
+def test_an_array_without_axes_is_a_number(name, argument):
+    for found, expected in zip(
+        parts(call(name, **{argument: A(EXAMPLES[name][argument])})), parts(call(name)), strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)
+
+
+@every_number
+def test_what_is_no_number_is_refused_by_name(name, argument):
+    for bad in ("2", None, True, [1.0], 1j):
+        if bad is None and argument in ("angle", "points"):
+            continue
+        with pytest.raises(TypeError, match=rf"^{argument} must "):
+            call(name, **{argument: bad})
+
+
+# Functions of numbers, elementwise or reduced to one number for each of a batch, called on one.
+ONE = {
+    "rope_coherence": {"m": 2.0},
+    "logsumexp": {"x": LOGITS[0]},
+    "entmax_loss": {"x": LOGITS[0], "t": 1},
+    "support_size": {"x": LOGITS[0]},
+    "terminal_kl_bits": {"bar_alpha": 0.5, "second_moment": 1.0},
+    "gaussian_chain_variance": {"variance": 0.5},
+    "gaussian_mean_time": {"t": 2.0, "u": 1.0, "std": 1.0},
+    "transfer_function": {"z": 1.0},
+    "legt_delay_response": {"z": 1.0},
+    "legs_resolution": {"a": 1.0},
+    "low_rank_error": {"a": np.eye(2)},
+    "max_violation": {"load": LOAD[0]},
+    "auxiliary_loss": {},
+    "gamma_fourier": {"z": 2.0},
+    "log_gamma": {"z": 2.0},
+    "gamma": {"z": 2.0},
+    "inverse_document_frequency": {"doc_freq": 1, "n_documents": 4},
+    "saturation": {"tf": 1, "relative_length": 1.0, "k1": 1.0, "b": 0.5},
+    "quantize_length": {"n": 41},
+    "cosine_integral": {"x": 1.0},
+    "normal_cdf": {"s": 1.0},
+    "normal_quantile": {"t": 0.25},
+    "log_normal_cdf": {"s": 1.0},
+    "log_normal_density": {"s": 1.0},
+}
+
+
+def test_a_result_without_axes_is_a_number_whatever_the_function():
+    scalar = (float, complex, np.integer)
+    for name, given in ONE.items():
+        assert isinstance(call(name, **given), scalar), name
+    assert isinstance(call("saturation", **ONE["saturation"], k1_plus_1=False), float)
+    for name in EXAMPLES:
+        assert not any(isinstance(part, np.ndarray) and part.ndim == 0 for part in parts(call(name))), name
+
+
+# The argument whose first axis is a batch, where there is one, and the axis of the result that it becomes.
+BATCHES = {
+    **dict.fromkeys([*LEAVES_OUT - {"balance_gradient", "entmax_loss", "top_k_mask", "route"}, "taylor_softmax"], "x"),
+    "entmax_loss": "x t",
+    "top_k_mask": "scores",
+    "route": "scores",
+    "balance_gradient": "logits",
+    "rotate": "x positions",
+    "rope_coherence": "m",
+    "denoise_gaussian": "x t",
+    "denoise_mixture": "x t",
+    "denoise_points": "x t",
+    "velocity": "x t",
+    "diffuse": "x0 noise t",
+    "terminal_kl_bits": "bar_alpha second_moment",
+    "solve_diffusion_ode": "x",
+    "solve_reference": "x",
+    "ancestral_sample": "x",
+    "gaussian_mean_time": "t u std",
+    "gaussian_chain_variance": "variance",
+    "reverse_noise": "variance",
+    "state_scan": "u x0",
+    "transfer_function": "z",
+    "legt_delay_response": "z",
+    "project_piecewise_constant": "u",
+    "reconstruct": "c",
+    "legs_resolution": "a",
+    "legs_transition": "r",
+    "legs_step": "x u",
+    "legs_scan": "u",
+    "monarch_matvec": "x",
+    "monarch_solve": "y",
+    "monarch_project": "a",
+    "low_rank_error": "a",
+    "max_violation": "load",
+    "bias_update": "bias load",
+    "gamma_fourier": "z",
+    "gamma_integrand": "z",
+    "log_gamma": "z",
+    "gamma": "z",
+    "inverse_document_frequency": "doc_freq n_documents",
+    "saturation": "tf relative_length k1 b",
+    "quantize_length": "n",
+    "cosine_integral": "x",
+    "normal_cdf": "s",
+    "normal_quantile": "t",
+    "log_normal_cdf": "s",
+    "log_normal_density": "s",
+}
+
+
+@pytest.mark.parametrize("name", BATCHES)
+def test_an_empty_batch_gives_an_empty_result(name):
+    cut = {a: EXAMPLES[name][a][:0] for a in BATCHES[name].split()}
+    if name == "balance_gradient":
+        cut = {"logits": np.zeros((0, *LOGITS.shape))}
+    empty, full = parts(call(name, **cut)), parts(call(name))
+    assert len(empty) == len(full)
+    assert any(part.size == 0 for part in empty if isinstance(part, np.ndarray))
+    for found, expected in zip(empty, full):
+        if found.ndim == expected.ndim and found.size == 0:
+            assert found.shape[1:] == expected.shape[1:]
+            assert found.dtype == expected.dtype
+
+
+# --- the doors themselves ---
+
+
+@pytest.mark.parametrize(
+    ("value", "options", "error", "message"),
+    [
+        ([2**53, 2**53 + 1], {}, ValueError, "x must hold integers that float64 represents, got 9007199254740993"),
+        (A([2**64 - 1], dtype=np.uint64), {}, ValueError, "x must hold integers that float64 represents, got 1844"),
+        ([2**70 + 1], {}, ValueError, "x must hold integers that float64 represents, got 11805"),
+        ([10**400], {}, ValueError, "x must hold integers that float64 represents, got 1000"),
+        (
+            [2**63],
+            {"kind": "integer"},
+            ValueError,
+            "x must hold integers that int64 represents, got 9223372036854775808",
+        ),
+        ([1.0], {"kind": "integer"}, TypeError, "x must be an array of integers, got dtype float64"),
+        ([1], {"kind": "boolean"}, TypeError, "x must be an array of booleans, got dtype int64"),
+        ([1j], {}, TypeError, "x must be an array of real numbers, got dtype complex128"),
+        ([1.0, None], {}, TypeError, "x must be an array of real numbers, got None"),
+        ([[1.0], [1.0, 2.0]], {}, TypeError, r"x must be an array of real numbers, got \[\[1.0\], \[1.0, 2.0\]\]"),
+        ([[1.0]], {"ndim": 1}, ValueError, r"x must have 1 axis, got shape \(1, 1\)"),
+        (1.0, {"ndim": 2}, ValueError, r"x must have 2 axes, got shape \(\)"),
+        (1.0, {"core": 1}, ValueError, r"x must have at least 1 axis, got shape \(\)"),
+        (np.zeros((2, 0)), {"core": 1}, ValueError, r"x must not be empty, got shape \(2, 0\)"),
+        ([1.0, 2.0], {"last": 3}, ValueError, r"x must have a last axis of length 3, got shape \(2,\)"),
+        ([1.0, 2.0], {"shape": (3,)}, ValueError, r"x must have shape \(3,\), got shape \(2,\)"),
+        ([1.0, -2.0], {"low": 0}, ValueError, r"x must not be negative, got -2\.0"),
+        ([1.0, 0.0], {"low": 0, "open": "low"}, ValueError, r"x must be positive, got 0\.0"),
+        ([0.5], {"low": 1}, ValueError, r"x must be at least 1, got 0\.5"),
+        ([1.0], {"low": 1, "open": "low"}, ValueError, r"x must be above 1, got 1\.0"),
+        ([2.0], {"high": 1}, ValueError, r"x must be at most 1, got 2\.0"),
+        ([1.0], {"high": 1, "open": "high"}, ValueError, r"x must be below 1, got 1\.0"),
+        ([1.5], {"low": 0, "high": 1}, ValueError, r"x must lie in \[0, 1\], got 1\.5"),
+        ([0.0], {"low": 0, "high": 1, "open": "both"}, ValueError, r"x must lie in \(0, 1\), got 0\.0"),
+        ([1.0], {"low": 0, "high": 1, "open": "high"}, ValueError, r"x must lie in \[0, 1\), got 1\.0"),
+    ],
+)
+def test_each_check_has_its_wording(value, options, error, message):
+    with pytest.raises(error, match=f"^{message}"):
+        _checks.array("x", value, **options)
+
+
+def test_what_float64_holds_passes():
+    for value, expected in (
+        ([2**53, -(2**53), 2**60], [2.0**53, -(2.0**53), 2.0**60]),
+        ([2**70], [2.0**70]),
+        ([Fraction(1, 2), 3], [0.5, 3.0]),
+        ([True, False], [1.0, 0.0]),
+        (A([1, 2], dtype=np.uint8), [1.0, 2.0]),
+        ([], []),
+        (A([-np.inf]), None),
+    ):
+        if expected is None:
+            assert _checks.array("x", value, finite=False)[0] == -np.inf
+        else:
+            np.testing.assert_array_equal(_checks.array("x", value), expected)
+    assert _checks.array("x", [1, 2], kind="complex").dtype == float
+    assert _checks.array("x", [1j, 2], kind="complex").dtype == complex
+    assert _checks.array("x", [1, 2], kind="integer").dtype == np.int64
+
+
+def test_a_distribution_may_carry_the_rounding_of_its_own_type_and_no_more():
+    logits = np.random.default_rng(0).normal(size=(4096, 64)).astype(np.float32)
+    exponentials = np.exp(logits)
+    p = exponentials / exponentials.sum(axis=-1, keepdims=True)
+    assert np.abs(p.sum(axis=-1, dtype=float) - 1).max() > 1e-8
+    assert _checks.distribution("p", p).dtype == float
+    assert _checks.distribution("p", p.astype(np.float16)).shape == p.shape
+    for wrong in (p.astype(float) * (1 + 1e-8), (p * np.float32(1.001)).astype(np.float32)):
+        with pytest.raises(ValueError, match=r"^p must have the sum 1, got "):
+            _checks.distribution("p", wrong)
+    with pytest.raises(ValueError, match=r"^p must be positive, got 0\.0"):
+        _checks.distribution("p", [1.0, 0.0], positive=True)
+
+
+def test_a_broadcast_that_fails_names_the_arguments_and_their_own_shapes():
+    with pytest.raises(ValueError, match=r"^x and positions must broadcast in their leading axes, got shapes \(5, 4\)"):
+        call("rotate", x=np.ones((5, 4)), positions=np.arange(4.0))
+    with pytest.raises(ValueError, match=r"^L, R and x must broadcast in their leading axes, got shapes \(3, 2"):
+        call("monarch_matvec", L=np.stack(3 * [BLOCKS]), x=np.ones((2, 4)))
+
+
+def test_the_work_is_bounded_whatever_the_argument():
+    assert call("legs_resolution", n=4, a=[2.0**53, 1e300]) == pytest.approx([1, 1])
+    with pytest.raises(ValueError, match=r"^z must not need more than a million nodes"):
+        call("log_gamma", z=[1 + 1e9j])

@@ -1,0 +1,41 @@
+"""What a reader who changes a constant in a live kernel meets: notes where something no longer holds, and no error."""
+
+import re
+
+import pytest
+from support import code_cells, run_as_reader
+
+from extensions import chapters
+
+# One constant of each chapter that invites to be changed, as it stands in the cell, and what a reader may put there.
+CHANGES = {
+    "rope_base": ("d = 128", "d = 64"),
+    "softmax_alternatives": ("scores = np.array([2, 1.5, 0.3, -0.5, -2])", "scores = np.array([2, 1, 0.3, -0.5, -3])"),
+    "ddpm": ("[0.2, 0.15, 0.25], [0.3, 0.5, 0.2]", "[0.2, 0.15, 0.25], [0.5, 0.3, 0.2]"),
+    "amed_sampler": ("disk_images(32, 8, rng[0])", "disk_images(24, 8, rng[0])"),
+    "hippo": ("np.sin(6 * np.pi * t)", "np.sin(24 * np.pi * t)"),
+    "monarch": ('"uniform": lambda g, shape: g.random(shape)', '"uniform": lambda g, shape: g.random(shape) - 0.5'),
+    "moe_load_balance": ("np.array([[0.51, 0.49]] * 9 + [[0.0, 1.0]])", "np.array([[0.6, 0.4]] * 9 + [[0.2, 0.8]])"),
+    "gamma_fourier": ("1 + 40j, 3 + 100j]", "1 + 40j, 3 + 4j]"),
+    "site_search": ("one geometric road to curvature", "one geometric way to curvature"),
+}
+
+
+def test_every_chapter_has_a_constant_to_change():
+    assert set(CHANGES) == set(chapters.slugs())
+
+
+@pytest.mark.parametrize("slug", chapters.slugs())
+def test_after_a_constant_is_changed_everything_below_still_runs(slug):
+    made = run_as_reader(slug, *CHANGES[slug])
+    declared = sum(len(re.findall(r"\bExplorer\(", cell.source)) for cell in code_cells(slug))
+    assert len(made.explorers) == declared > 0
+    for explorer in made.explorers.values():
+        for name, control in explorer.controls.items():
+            for stop in (control.stops[0], control.stops[-1]):
+                assert explorer.svg(**{name: stop}).startswith("<")
+        assert explorer.svg().startswith("<")
+    noted = [check for check in made.checks if not check.holds]
+    assert noted, "the change is not felt: choose one that matters"
+    assert len(noted) < len(made.checks)
+    assert all(str(check).startswith("✗ does not hold here: ") for check in noted)
