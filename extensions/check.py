@@ -69,9 +69,8 @@ def measure(slug):
 
 def stale(slug, output):
     """Return the cells whose stored outputs differ from a fresh run, from what nbval printed."""
-    cells = sorted({int(cell) for cell in re.findall(r"Cell (\d+)(?:: |\b)", output) if "failed" in output})
-    numbers = [number for number, cell in enumerate(chapters.read(slug).cells) if cell.cell_type == "code"]
-    return [f"{slug}, cell [{cell + 1}]: outputs differ from the stored ones: make rerun" for cell in cells if numbers]
+    cells = sorted(int(cell) for cell in set(re.findall(r"^(?:FAILED|ERROR) .*::Cell (\d+)", output, re.M)))
+    return [f"{slug}, cell [{cell + 1}]: outputs differ from the stored ones: make rerun" for cell in cells]
 
 
 if __name__ == "__main__":

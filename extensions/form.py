@@ -25,7 +25,8 @@ HEADINGS = [
 BOX = ["Original", "Papers", "Insight", "After this chapter", "Builds on"]
 ORIGINAL = r"\*\*Original\.\*\* \[《.+》\]\(https://kexue\.fm/archives/\d+\), Su Jianlin, \d{4}-\d\d-\d\d"
 QUESTION_WORDS, PROSE_WORDS = 150, 3500
-COLUMNS, LINES, MEDIAN, ALGORITHM_LINES = 84, 20, (4, 6), (6, 15)
+COLUMNS, LINES, ALGORITHM_LINES = 84, 20, (6, 15)
+MEDIAN = (4, 12)  # of all cells; at 84 columns a formatted call takes a line for each argument
 PICTURES = (4, 8)
 ROLE = re.compile(r"\{[a-z]+(?::[a-z]+)*\}`|^\([\w-]+\)=\s*$|^(?:```+|:::+) *\{|\$\$ *\([\w-]+\)\s*$", re.M)
 

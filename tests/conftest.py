@@ -69,7 +69,9 @@ def pytest_runtest_protocol(item):
     try:
         return (yield)
     finally:
-        item.config.stash.setdefault(COSTS, {})[item.nodeid] = spent() - before
+        item.config.stash.setdefault(COSTS, {})[item.nodeid] = max(
+            0.0, spent() - before
+        )  # a browser that has ended is forgotten
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ import pytest
 from extensions import chapters
 
 pytestmark = pytest.mark.browser
-PORT = 18877
+PATIENCE = 240  # seconds: other tests run beside it
 
 
 @pytest.fixture(scope="module")
@@ -20,52 +21,93 @@ def lab(tmp_path_factory):
     """Run JupyterLab on a copy of the chapters; yield its address."""
     folder = tmp_path_factory.mktemp("lab")
     shutil.copytree(chapters.ROOT / "chapters", folder / "chapters")
-    port = PORT + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={port}", "--allow-root"]
     options = ["--IdentityProvider.token=", f"--ServerApp.root_dir={folder}", "--LabApp.news_url=", "--ip=127.0.0.1"]
     options += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--expose-app-in-browser"]
-    environment = {key: value for key, value in os.environ.items() if key != "KEXUE_BOOK"}
+    # a reader's kernel: nothing tells it that this is a test
+    environment = {key: value for key, value in os.environ.items() if key not in ("KEXUE_BOOK", "KEXUE_STRICT")}
     environment["JUPYTERLAB_SETTINGS_DIR"] = str(folder / "settings")
     with open(folder / "log", "w") as log:
         process = subprocess.Popen([*command, *options], stdout=log, stderr=log, env=environment)
     address = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(120):
+        end = time.monotonic() + PATIENCE
+        while True:
             try:
-                urllib.request.urlopen(f"{address}/api", timeout=2)
+                urllib.request.urlopen(f"{address}/api", timeout=5)
                 break
             except OSError:
+                if time.monotonic() > end or process.poll() is not None:
+                    pytest.fail((folder / "log").read_text()[-2000:])
                 time.sleep(0.5)
-        else:
-            pytest.fail((folder / "log").read_text()[-2000:])
         yield address
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=60)
+
+
+@pytest.fixture(scope="module")
+def workspace(browser, lab):
+    """Open JupyterLab once; the chapters are opened in it one after the other."""
+    context = browser.new_context(viewport={"width": 1400, "height": 1000})
+    context.set_default_timeout(PATIENCE * 1000)
+    page = context.new_page()
+    page.goto(f"{lab}/lab/workspaces/tests")
+    page.wait_for_function("() => window.jupyterapp !== undefined")
+    page.evaluate("() => window.jupyterapp.restored.then(() => true)")
+    yield page
+    context.close()
+
+
+@pytest.fixture
+def opened(workspace, slug):
+    """Open a chapter with a kernel; afterwards end the kernel and close it unsaved."""
+    workspace.evaluate(
+        """async (path) => {
+            const panel = await window.jupyterapp.commands.execute("docmanager:open", { path, factory: "Notebook" });
+            await panel.context.ready;
+            await panel.sessionContext.ready;
+            window.chapter = panel;
+        }""",
+        f"chapters/{slug}.ipynb",
+    )
+    yield workspace
+    workspace.evaluate(
+        """async () => {
+            await window.chapter.sessionContext.shutdown();
+            window.chapter.dispose();
+        }"""
+    )
 
 
 @pytest.mark.parametrize("slug", chapters.slugs())
-def test_a_chapter_runs_and_its_slider_changes_picture_and_numbers(browser, lab, slug):
-    context = browser.new_context(viewport={"width": 1400, "height": 1000})
-    page = context.new_page()
-    page.goto(f"{lab}/lab/workspaces/{slug}/tree/chapters/{slug}.ipynb")  # a workspace without other tabs
-    page.locator(".jp-NotebookPanel .jp-Cell").first.wait_for(timeout=60_000)
-    page.wait_for_function("() => window.jupyterapp?.shell?.currentWidget?.context?.sessionContext?.session?.kernel")
-    errors = page.evaluate(
+def test_a_chapter_runs_and_its_slider_changes_picture_and_numbers(opened, slug):
+    page = opened
+    outcome = page.evaluate(
         """async () => {
-            const panel = window.jupyterapp.shell.currentWidget;
-            await panel.sessionContext.ready;
             await window.jupyterapp.commands.execute("notebook:run-all-cells");
-            const cells = panel.context.model.toJSON().cells;
-            return cells.flatMap((c) => c.outputs || []).filter((o) => o.output_type === "error").map((o) => o.evalue);
+            const cells = window.chapter.context.model.toJSON().cells.filter((c) => c.cell_type === "code");
+            const failed = cells.flatMap((c) => c.outputs).filter((o) => o.output_type === "error");
+            return {
+                errors: failed.map((o) => o.evalue),
+                run: cells.map((c) => c.execution_count),
+                hidden: cells.map((c) => Boolean(c.metadata.jupyter?.source_hidden)),
+            };
         }"""
     )
-    assert errors == []
+    assert outcome["errors"] == []
+    assert outcome["run"] == list(range(1, len(outcome["run"]) + 1))
+    stored = [cell for cell in chapters.read(slug).cells if cell.cell_type == "code"]
+    assert outcome["hidden"] == [bool(cell.metadata.get("jupyter", {}).get("source_hidden")) for cell in stored]
     slider = page.locator(".widget-slider .noUi-handle").first
-    slider.scroll_into_view_if_needed(timeout=30_000)
+    settle(page, slider)
     picture = page.locator(".widget-html-content").first
     picture.locator("svg").wait_for()
     before = picture.inner_html()
+    settle(page, slider)
     handle, track = slider.bounding_box(), page.locator(".widget-slider .noUi-target").first.bounding_box()
     page.mouse.move(handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2)
     page.mouse.down()
@@ -76,11 +118,22 @@ def test_a_chapter_runs_and_its_slider_changes_picture_and_numbers(browser, lab,
         """(before) => document.querySelector('.widget-html-content').innerHTML.split('</svg>')
             .every((part, i) => part !== before.split('</svg>')[i])""",
         arg=before,
-        timeout=20_000,
     )
     after = picture.inner_html()
     assert before.split("</svg>")[0] != after.split("</svg>")[0]
     assert before.split("</svg>")[1] != after.split("</svg>")[1]
     assert 'role="alert"' not in after
     assert page.locator(".jp-Dialog").count() == 0
-    context.close()
+
+
+def settle(page, element):
+    """Scroll to an element until it stays: JupyterLab goes to the last cell when a run has ended."""
+    end, last = time.monotonic() + PATIENCE, None
+    while time.monotonic() < end:
+        element.scroll_into_view_if_needed()
+        page.wait_for_timeout(300)
+        box = element.bounding_box()
+        if box and box == last and 0 < box["y"] < 950:
+            return
+        last = box
+    pytest.fail("the slider does not stay in view")

@@ -1,7 +1,11 @@
 """How an equation follows from another: rearranged, by a named operation on both sides, or solved."""
 
+import contextlib
+import functools
+
 import mpmath
 import sympy as sp
+from sympy.core.function import AppliedUndef
 
 from kexue_core.notebook.premises import insert
 from kexue_core.notebook.zero import evaluate, proves_zero, refutation, smooth
@@ -50,14 +54,20 @@ def follows(before, after, conditions, exactly=False):
     if isinstance(before, sp.MatrixBase) or getattr(before, "is_Matrix", False):
         good = any(is_zero(after - sign * before, conditions) for sign in (1, -1))
         return good, "", f"residual {after - before}"
-    if is_zero(before, conditions):
+    kind, solutions = _nature(before, conditions)
+    if kind == "identity":
         if is_zero(after, conditions):
             return True, "", ""
         return False, "", f"the line before is an identity, from which nothing follows; residual {short(after)}"
-    if conditions.differs_from_zero(before):
+    if kind == "contradiction":
         return False, "", "the equation before has no solution"
     if after == 0:
         return False, "", "residual: the new equation says nothing"
+    for point in solutions:
+        value = evaluate(after, dict(point))
+        if value is not None and abs(value) > 1e-12:
+            place = ", ".join(f"{symbol} = {mpmath.nstr(_real(number), 6)}" for symbol, number in point)
+            return False, "", f"residual {short(after)} (it is {mpmath.nstr(value, 5)} at the solution {place})"
     signs = [sign for sign in (1, -1) if is_zero(after - sign * before, conditions)]
     if signs:
         return True, "", ""
@@ -75,6 +85,63 @@ def follows(before, after, conditions, exactly=False):
     if not factor.is_number and not conditions.differs_from_zero(factor):
         return False, "", f"residual {short(after - before)}; the factor between both is not proved to be nonzero"
     return True, "" if factor.is_number else f"times ${sp.latex(factor)}\\ne0$", ""
+
+
+@functools.lru_cache(maxsize=256)
+def _nature(before, conditions):
+    """Return whether ``before = 0`` is an identity, a contradiction or a condition, and some of its solutions."""
+    if is_zero(before, conditions):
+        return "identity", ()
+    if conditions.differs_from_zero(before):
+        return "contradiction", ()
+    return "condition", tuple(_solutions(before, conditions))
+
+
+def _solutions(before, conditions):
+    """Yield up to two points where an expression is zero, to 40 digits, found from sampled points."""
+    symbols = sorted(before.free_symbols, key=lambda symbol: symbol.name)
+    if before.atoms(AppliedUndef) or before.has(sp.Integral, sp.Sum, sp.Derivative) or not symbols:
+        return
+    function = sp.lambdify(symbols, before, "mpmath")
+    found = 0
+    for point in conditions.points(symbols):
+        for symbol in symbols:
+            if symbol.is_integer or not symbol.is_extended_real:
+                continue
+            values = [_real(point[s]) for s in symbols]
+            place = symbols.index(symbol)
+
+            def along(x, values=values, place=place):
+                return function(*values[:place], x, *values[place + 1 :])
+
+            with mpmath.workdps(40), contextlib.suppress(Exception):
+                root = mpmath.findroot(along, (values[place], values[place] * mpmath.mpf("1.1")), tol=1e-60)
+                if isinstance(root, mpmath.mpf) and _allowed(symbol, root):
+                    solution = {**point, symbol: sp.Float(root, 40)}
+                    if _kept(solution, conditions):
+                        yield tuple(solution.items())
+                        found += 1
+                        break
+        if found == 2:
+            return
+
+
+def _real(number):
+    return mpmath.mpf(number.p) / number.q if number.is_Rational else mpmath.mpmathify(number._to_mpmath(140))
+
+
+def _allowed(symbol, root):
+    return (
+        abs(root) < 10**6
+        and not (symbol.is_nonnegative and root < 1e-9)
+        and not (symbol.is_nonpositive and root > -1e-9)
+        and not (symbol.is_zero is False and abs(root) < 1e-9)
+    )
+
+
+def _kept(point, conditions):
+    """Tell whether a point keeps the conditions that name its symbols."""
+    return all(condition.subs(point) is not sp.false for condition in conditions.where)
 
 
 def _ratios(before, after, conditions):

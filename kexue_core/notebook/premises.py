@@ -13,6 +13,7 @@ __all__ = ["insert", "objection"]
 _OPEN = (sp.Derivative, sp.Integral, sp.Sum)
 
 
+@functools.lru_cache(maxsize=1024)
 def insert(expression, given):
     """Return an expression, evaluated, in which each left-hand side is replaced by its right-hand side, all at once.
 

@@ -1,5 +1,7 @@
 """How a step is verified: one function for each kind, under one time limit."""
 
+import functools
+
 import mpmath
 import sympy as sp
 
@@ -171,7 +173,7 @@ def _step(old, step):
     if not isinstance(new, sp.Eq):
         gap = _difference(old, new)
         if not (gap.has(sp.Product) and proves_zero(gap, conditions)):
-            _require_zero(insert(gap, given), step, conditions)
+            _require_zero(insert(_difference(insert(old, given), insert(new, given)), given), step, conditions)
         return ()
     if "solve_for" in options:
         good, note, reason = equations.solved(old, new, options, conditions)
@@ -185,6 +187,11 @@ def _step(old, step):
     return (note,)
 
 
+@functools.lru_cache(maxsize=256)
+def _expectation(old, over, conditions):
+    return laws.expectation(old, over, conditions)
+
+
 def _mean(old, step):
     conditions = assume(step.options["where"])
     random = laws.symbols(step.options["over"])
@@ -192,7 +199,7 @@ def _mean(old, step):
         refuse(step, f"the mean over {', '.join(map(str, random & step.new.free_symbols))} still contains it")
     if not random & old.free_symbols:
         refuse(step, "the line before contains none of the random symbols")
-    found = laws.expectation(old, step.options["over"], conditions)
+    found = _expectation(old, step.options["over"], conditions)
     _require_zero(_difference(found, step.new), step, conditions)
     return ()
 
@@ -231,10 +238,12 @@ def sides_of(var, to, direction):
 _UNEVEN = (sp.Abs, sp.sign, sp.conjugate, sp.re, sp.im, sp.arg, sp.floor, sp.ceiling, sp.Piecewise)
 
 
+_DISTANCE = sp.Dummy("h", positive=True)
+
+
 def _approach(expression, var, point, side):
     """Return an expression in a positive distance from a point."""
-    distance = sp.Dummy("h", positive=True)
-    return expression.subs(var, point + distance if side == "+" else point - distance), distance
+    return expression.subs(var, point + _DISTANCE if side == "+" else point - _DISTANCE), _DISTANCE
 
 
 def _conditions_near(var, to, chosen, where):
@@ -276,7 +285,7 @@ def _limit(old, step):
     for expression, new in zip(olds, news):
         for side in chosen:
             for case in conditions.cases:
-                found = _limit_of(conditions.of(expression, case), var, conditions.of(to, case), side, step)
+                found = _limit_of(conditions.of(expression, case), var, conditions.of(to, case), side)
                 wanted = conditions.of(new, case)
                 if found in (sp.oo, -sp.oo) or new in (sp.oo, -sp.oo):
                     if found != new:
@@ -287,22 +296,23 @@ def _limit(old, step):
     return ()
 
 
-def _limit_of(expression, var, to, side, step):
+@functools.lru_cache(maxsize=256)
+def _limit_of(expression, var, to, side):
     if to in (sp.oo, -sp.oo):
         turns = {p for p in expression.atoms(sp.Pow) if p.base == -1 and var in p.free_symbols and p.exp.is_integer}
         if turns:  # a sequence has a limit if both its halves have it
-            halves = [_limit_of(expression.xreplace(dict.fromkeys(turns, s)), var, to, side, step) for s in (1, -1)]
+            halves = [_limit_of(expression.xreplace(dict.fromkeys(turns, s)), var, to, side) for s in (1, -1)]
             if sp.simplify(halves[0] - halves[1]) != 0:
-                raise StepError(f"step {step.because!r}: {expression} has no limit")
+                raise Contradiction(f"{expression} has no limit")
             return halves[0]
         found = sp.limit(expression, var, to)
     else:
         moved, distance = _approach(expression, var, to, side)
         found = sp.limit(moved, distance, 0, "+")
     if found.has(sp.Limit, sp.AccumBounds, sp.nan, sp.zoo, sp.Order):
-        raise StepError(f"step {step.because!r}: SymPy finds no limit of {expression} (it says {found})")
+        raise Contradiction(f"SymPy finds no limit of {expression} (it says {found})")
     if found.has(sp.oo) and found not in (sp.oo, -sp.oo):
-        raise StepError(f"step {step.because!r}: SymPy leaves the limit of {expression} open (it says {found})")
+        raise Contradiction(f"SymPy leaves the limit of {expression} open (it says {found})")
     return found
 
 
@@ -315,10 +325,14 @@ def _series(old, step):
         refuse(step, "a series needs a finite point and an order of at least 1")
     if var.is_extended_real is None and old.has(*_UNEVEN):
         refuse(step, f"{var} may be complex, where the function is no power series")
-    gap = (old - step.new).doit()
+    gap = old - step.new
     for side in chosen:
-        moved, distance = _approach(gap, var, about, side)
-        _require_zero(_terms(moved, distance, order, step), step, conditions)
+        terms = [_terms(line, var, about, side, order) for line in (old, step.new)]
+        if None in terms:
+            terms = [_terms(gap, var, about, side, order), sp.S.Zero]
+        if None in terms:
+            refuse(step, f"SymPy does not expand {gap} up to order {order}")
+        _require_zero(terms[0] - terms[1], step, conditions)
         if not gap.has(*_UNEVEN, sp.Max, sp.Min, sp.Pow, sp.log) or _regular(gap, var):
             break  # one side suffices: a power series is the same on both
     return ()
@@ -332,21 +346,21 @@ def _regular(expression, var):
     return not any(var in part.free_symbols for part in [*corners, *roots, *inside])
 
 
-def _terms(expression, var, order, step):
-    """Return the terms below an order of the expansion at zero, from the right."""
-    if expression == 0:
-        return sp.S.Zero
+@functools.lru_cache(maxsize=256)
+def _terms(expression, var, about, side, order):
+    """Return the terms below an order of the expansion at a point, in the distance from it; None if there is none."""
+    expression, distance = _approach(expression.doit(), var, about, side)
     for more in (0, 2, 5, 9):
-        found = sp.series(expression, var, 0, order + more)
+        found = sp.series(expression, distance, 0, order + more)
         rest = found.getO()
         if rest is None or rest.getn() >= order:
             break
     else:
-        raise StepError(f"step {step.because!r}: SymPy does not expand {expression} up to order {order}")
+        return None
     kept = sp.S.Zero
     for term in sp.Add.make_args(sp.expand(found.removeO())):
-        power = term.as_coeff_exponent(var)[1]
-        if not (power.is_number and power >= order and var not in term.as_coeff_exponent(var)[0].free_symbols):
+        coefficient, power = term.as_coeff_exponent(distance)
+        if not (power.is_number and power >= order and not coefficient.has(distance)):
             kept += term
     return kept
 

@@ -62,7 +62,8 @@ def evaluate(expression, point, digits=_DIGITS):
         return None
     if None in parts:
         return None
-    return parts[0] if not parts[1] else mpmath.mpc(*parts)
+    with mpmath.workdps(2 * digits):  # mpc rounds to the working precision
+        return parts[0] if not parts[1] else mpmath.mpc(*parts)
 
 
 def _mpf(part, digits):
@@ -71,7 +72,7 @@ def _mpf(part, digits):
         return None
     number = part if part.is_Float else sp.Float(part, digits)
     if number._prec < 10 and number != 0:  # SymPy knows no digit, only how large the number is at most
-        return mpmath.mpf(0) if abs(number) < sp.Float(f"1e-{digits + 10}") else None
+        return mpmath.mpf(0) if abs(number) < sp.Float(f"1e-{digits}") else None
     return mpmath.mpmathify(number._to_mpmath(digits * 4))
 
 

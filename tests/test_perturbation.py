@@ -1,0 +1,96 @@
+"""The power of the chapters' derivations to refuse what is wrong."""
+
+import dataclasses
+
+import pytest
+import sympy as sp
+from support import run_chapter
+
+from extensions import chapters
+from kexue_core.notebook import derivation, premises, proof, zero
+from kexue_core.notebook.conditions import assume
+
+every_chapter = pytest.mark.parametrize("slug", chapters.slugs())
+
+
+@every_chapter
+def test_a_wrong_sign_a_dropped_term_or_a_wrong_constant_is_caught_in_every_step(slug):
+    chains = run_chapter(slug).derivations
+    assert chains
+    for chain in chains:
+        for old, step in chain.lines():
+            derivation.verify(old, step)  # else its wrong versions are refused whatever they say
+            wrong = [new for new in perturbations(step.new) if really_differs(old, step, new)]
+            assert wrong, f"no wrong version of {step.because!r} could be made"
+            for new in wrong:
+                assert refuses(old, dataclasses.replace(step, new=new)), f"{slug}: {step.because!r} accepts {new}"
+
+
+def refuses(old, step):
+    """Tell whether a step is refused."""
+    try:
+        derivation.verify(old, step)
+    except derivation.StepError:
+        return True
+    return False
+
+
+def perturbations(line, most=14):
+    """Return wrong versions of a line: added one, turned sign, dropped and turned terms, changed constants."""
+    if isinstance(line, sp.Eq):
+        right = [sp.Eq(line.lhs, side, evaluate=False) for side in perturbations(line.rhs, most)]
+        left = [sp.Eq(side, line.rhs, evaluate=False) for side in perturbations(line.lhs, most)]
+        return [new for new in right + left if isinstance(new, sp.Eq)]
+    if isinstance(line, sp.MatrixBase):
+        found = []
+        for index in range(len(line)):
+            for entry in perturbations(line[index], 4):
+                entries = list(line)
+                entries[index] = entry
+                found.append(sp.ImmutableMatrix(*line.shape, entries))
+        return found[:: max(1, len(found) // most)]
+    found = [line + 1, -line, line - 10**6, line + 10**6]  # the large ones break bounds, which have room
+    for part in sp.preorder_traversal(line):
+        if isinstance(part, sp.Add):
+            for term in part.args:
+                found += [line.xreplace({part: part - term}), line.xreplace({part: part - 2 * term})]
+        elif part.is_Number and part not in (0, -1):
+            found.append(line.xreplace({part: part + 1}))
+    distinct = [new for new in dict.fromkeys(found) if new.is_finite is not False and new != line]
+    return distinct[:4] + distinct[4 :: max(1, (len(distinct) - 4) // most)]
+
+
+def really_differs(old, step, new):
+    """Tell by numbers, not by proof, whether a line is another statement than the right one."""
+    right, wrong = step.new, new
+    if isinstance(right, sp.MatrixBase):
+        return any(differ(a, b, step) for a, b in zip(right, wrong) if a != b)
+    if isinstance(right, sp.Eq):
+        before, after = right.lhs - right.rhs, wrong.lhs - wrong.rhs
+        ratios = set()
+        for value in values(after / before, step):
+            ratios.add(value)
+            if len(ratios) > 1 or value == 0:
+                return True
+        return not ratios
+    if step.kind == "series":
+        var, about, order = (step.options[name] for name in ("var", "about", "order"))
+        return sp.series(right - wrong, var, about, order).removeO() != 0
+    if step.kind == "bound":
+        gap = proof.RELATIONS[step.options["relation"]] * (wrong - old)
+        return any(sp.re(sp.N(value)) < 0 for value in values(gap, step, raw=True))
+    return differ(right, wrong, step)
+
+
+def differ(right, wrong, step):
+    """Tell whether two expressions have different values."""
+    return any(value != 0 for value in values(right - wrong, step))
+
+
+def values(expression, step, raw=False):
+    """Yield values at the points of the step, or at sampled ones; rounded, so that equal values are equal."""
+    expression = premises.insert(expression, step.options.get("given", ()))
+    for point in step.options.get("at") or assume(step.options["where"]).points(expression.free_symbols):
+        value = zero.evaluate(expression, point)
+        if value is not None:
+            yield value if raw else complex(round(complex(value).real, 12), round(complex(value).imag, 12))
