@@ -267,7 +267,9 @@ def test_panels_side_by_side_are_pictures_of_their_own_that_fit_together():
     svg = explorer_of(colour_bar, (2, 3)).svg(n=2)
     boxes = [tuple(map(float, box.split())) for box in re.findall(r'viewBox="([^"]*)"', svg)]
     assert len(boxes) == 3
-    assert all(abs(left + width - following) < 0.11 for (left, _, width, _), (following, *_) in itertools.pairwise(boxes))
+    assert all(
+        abs(left + width - following) < 0.11 for (left, _, width, _), (following, *_) in itertools.pairwise(boxes)
+    )
     assert boxes[0][0] == 0
     assert abs(boxes[2][0] + boxes[2][2] - 504) < 0.11
     assert [piece.count("<image") for piece in svg.split("</svg>")[:3]] == [4, 4, 4]  # two pictures and their bars
