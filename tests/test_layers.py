@@ -12,7 +12,19 @@ PACKAGE = chapters.ROOT / "kexue_core"
 NUMERICS = sorted(path for path in PACKAGE.rglob("*.py") if "notebook" not in path.parts)
 LIBRARY = {"numpy", "kexue_core"}
 NOTEBOOK = {
-    "derivation.py": {"sympy", "mpmath", "numpy"},
+    "agreement.py": {"sympy", "mpmath", "numpy"},
+    "bounds.py": {"sympy", "mpmath"},
+    "checks.py": set(),
+    "conditions.py": {"sympy"},
+    "derivation.py": {"sympy"},
+    "equations.py": {"sympy", "mpmath"},
+    "laws.py": {"sympy"},
+    "matrices.py": {"sympy"},
+    "premises.py": {"sympy"},
+    "proof.py": {"sympy", "mpmath"},
+    "sums.py": {"sympy"},
+    "typeset.py": {"sympy"},
+    "zero.py": {"sympy", "mpmath"},
     "explorer.py": {"matplotlib", "ipywidgets", "numpy"},
     "figures.py": {"matplotlib", "matplotlib_inline"},
     "player.py": {"numpy"},
