@@ -56,7 +56,7 @@
     const part = (selector) => explorer.querySelector(selector);
     const image = part(".kx-picture");
     const status = part(".kx-status");
-    const dds = [...explorer.querySelectorAll(".kx-numbers dd")];
+    const dds = [...explorer.querySelectorAll(".kx-numbers dd > span")];
     const showFrame = KexueFrames.shower(image, data);
     const twin = data.twin ? Function(`"use strict"; return (${data.twin}\n);`)() : null;
     const controls = data.controls.map((control) => ({
@@ -114,7 +114,7 @@
       } else {
         control.inputs[0].value = control.at;
         control.inputs[0].setAttribute("aria-valuetext", name(control));
-        control.inputs[0].nextElementSibling.value = name(control);
+        control.inputs[0].nextElementSibling.firstChild.textContent = name(control);
       }
     }
 
@@ -186,7 +186,7 @@
       if (control.kind === "slider") control.at = Number(control.inputs[0].value);
     }
     show();
-    explorer.compute = compute; // the tests compare a twin with Python through it
+    Object.assign(explorer, { compute, format }); // the tests compare a twin with Python through them
     explorer.classList.add("kx-ready");
     return { set };
   }
@@ -194,8 +194,7 @@
   // A pointer over the picture moves the nearest stop under it.
   function drags(image, rules, move, current) {
     if (!rules.length) return;
-    const directions = new Set(rules.map((rule) => rule.direction));
-    image.style.touchAction = directions.size > 1 ? "none" : directions.has("x") ? "pan-y" : "pan-x";
+    image.dataset.drag = [...new Set(rules.map((rule) => rule.direction))].sort().join("");
     let held = null; // the rules of the panel where the pointer went down
     const follow = (event) => {
       const svg = image.children[held[0].panel];

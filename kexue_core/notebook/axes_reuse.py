@@ -135,6 +135,7 @@ def _fingerprint(axis, vector):
             (vector.width, vector.height, figure.dpi, len(vector.writer._XMLWriter__tags)),
             tuple(texts),
             places.tobytes(),
+            axis.get_transform().transform(places).tobytes(),
             *pixels,
             axes.bbox.bounds,
             tuple((name, _spine(spine)) for name, spine in axes.spines.items()),

@@ -1,5 +1,6 @@
 """Controls as data: a label and the finite list of stops that a reader can choose."""
 
+import itertools
 import math
 from dataclasses import dataclass, field
 from numbers import Number
@@ -236,8 +237,8 @@ def _slider(label, first, last, grid, default, unit, landmarks):
         if not (_is_number(value) and first <= value <= last):
             raise ValueError(f"default and landmarks of {label!r} must lie from {first} to {last}, got {value!r}")
     wanted = [_whole(value) for value in wanted]
-    size = max(abs(first), abs(last))
-    grid = [_whole(s) for s in grid if not any(math.isclose(s, w, rel_tol=1e-9, abs_tol=1e-12 * size) for w in wanted)]
+    near = 1e-6 * min((b - a for a, b in itertools.pairwise(grid)), default=0)
+    grid = [_whole(stop) for stop in grid if all(abs(stop - value) > near for value in wanted)]
     stops = tuple(sorted({*grid, *wanted}))
     return Control(label, stops, None if default is None else _whole(default), unit, tuple(map(_whole, landmarks)))
 

@@ -3,7 +3,7 @@
 import io
 import os
 import re
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 
 import matplotlib as mpl
 from matplotlib.backends.backend_mixed import MixedModeRenderer
@@ -42,7 +42,18 @@ STYLE = {
 }
 
 
+# All settings there are, so that what a reader has set beside them changes no picture of an explorer.
+_COMPLETE = {name: value for name, value in {**mpl.rcParamsDefault, **STYLE}.items() if not name.startswith("backend")}
+
 _text_to_path = TextToPath()
+
+
+@contextmanager
+def book_style():
+    """Draw in the style of the book and in nothing else, as long as the block lasts."""
+    with mpl.rc_context():
+        dict.update(mpl.rcParams, _COMPLETE)  # checked already: a checked update takes milliseconds
+        yield
 
 
 def building_book():
@@ -71,7 +82,7 @@ def new_figure(figsize=None, panels=(1, 1)):
     panels : (2,) tuple of int
         Rows and columns of axes.
     """
-    with mpl.rc_context(STYLE):
+    with book_style():
         figure = Figure(figsize=figsize or STYLE["figure.figsize"], layout="constrained")
         axes = figure.subplots(*panels)
     return figure, axes

@@ -17,7 +17,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib._pylab_helpers import Gcf
 
-from kexue_core.notebook.figures import STYLE, figure_svg, new_figure
+from kexue_core.notebook.figures import STYLE, book_style, figure_svg, new_figure
 
 __all__ = ["Canvas"]
 
@@ -65,7 +65,7 @@ class Canvas:
 
     def svg(self, figure):
         """Return a picture as SVG, one ``<svg>`` for each column of panels."""
-        with mpl.rc_context(STYLE):
+        with book_style():
             whole = figure_svg(figure, self._name, self._memory)
         width = figure.get_size_inches()[0] * 72
         return _split(whole, [cut * width for cut in self._layout[1]])
@@ -73,7 +73,8 @@ class Canvas:
     def png(self, figure):
         """Return a picture as base64 of a PNG."""
         buffer = io.BytesIO()
-        with mpl.rc_context(STYLE | {"figure.constrained_layout.use": False}):
+        with book_style():
+            mpl.rcParams["figure.constrained_layout.use"] = False  # or saving would lay out anew
             figure.savefig(buffer, format="png", dpi=STYLE["savefig.dpi"], facecolor="white")
         return base64.b64encode(buffer.getvalue()).decode()
 
@@ -82,7 +83,7 @@ class Canvas:
         return number % self._panels[1]
 
     def _fresh(self, values):
-        with mpl.rc_context(STYLE):
+        with book_style():
             figure, axes = pickle.loads(self._empty)
             figure.dpi = 72
             try:
@@ -95,7 +96,7 @@ class Canvas:
 
     def _find_layout(self):
         figure, _ = self._fresh(self._default)
-        with mpl.rc_context(STYLE):
+        with book_style():
             figure.draw_without_rendering()
             width = figure.bbox.width
             own = figure.axes[: self._panels[0] * self._panels[1]]
@@ -137,7 +138,8 @@ def _split(svg, cuts):
         width = right - left
         box = re.sub(r'viewBox="[^"]*"', f'viewBox="{left:g} 0 {width:g} {height}"', head)
         # a letter of 10 points is 9 pixels high at least; what reaches over a cut is seen
-        style = f"flex: {width:.0f} 0 {0.9 * width:.0f}px; max-width: {2 * width:.0f}px; overflow: visible"
+        least = f"{0.9 * width:.4g}px"
+        style = f"flex: {width:.4g} 0 {least}; min-width: {least}; max-width: {2 * width:.4g}px; overflow: visible"
         piece = pieces[number] if number == 0 else f"<g>{pieces[number]}</g>"
         found.append(f'<svg style="{style}"{box}>{piece}</svg>')
     return "".join(found)

@@ -68,7 +68,7 @@ def player_html(*, name, label, alt, controls, names, values, frames, drags, def
     for control in controls.values():
         start = start * len(control.stops) + control.start
     rows = "".join(
-        f"<div><dt>{html.escape(number)}</dt><dd{_room(column)}>{html.escape(column[start])}</dd></div>"
+        f"<div><dt>{html.escape(number)}</dt><dd{_room(column)}><span>{html.escape(column[start])}</span></dd></div>"
         for number, column in zip(names, zip(*values))
     )
     parts = [
@@ -115,7 +115,7 @@ def _control_html(name, entry, control):
     return (
         f'<div class="kx-control"><label for="{identity}">{label}</label><input id="{identity}" type="range" min="0" '
         f'max="{len(control.stops) - 1}" value="{control.start}" step="1" aria-valuetext="{shown}" {common}>'
-        f'<output for="{identity}"{_room(control.names)}>{shown}</output></div>'
+        f'<output for="{identity}"{_room(control.names)}><span>{shown}</span></output></div>'
     )
 
 

@@ -1,13 +1,12 @@
-"""Explorer, sliders and the kernel-free player, without a browser."""
+"""The explorer: what it refuses, its table, its live face and its bundle."""
 
 import re
-import time
 
 import numpy as np
 import pytest
 
-from kexue_core.notebook import Choice, Explorer, Linear, Logarithmic, Text, set_style
-from kexue_core.notebook.packing import pack_frames, unpack_frames
+from kexue_core.notebook import Choice, Explorer, Linear, Powers, Text
+from kexue_core.notebook import explorer as module
 
 
 def draw(ax, tau, kind):
@@ -15,6 +14,13 @@ def draw(ax, tau, kind):
     ax.plot(x, x**tau if kind == "power" else np.exp(-tau * x))
     ax.set_ylim(0, 1)
     return {"end": float(x[-2] ** tau), "curve": kind}
+
+
+@pytest.fixture(autouse=True)
+def another_chapter(monkeypatch):
+    """Begin as a fresh kernel of a reader does."""
+    monkeypatch.delenv("KEXUE_STRICT", raising=False)
+    monkeypatch.setattr(module, "_displayed", {})
 
 
 @pytest.fixture
@@ -25,34 +31,6 @@ def explorer():
         tau=Linear("τ", 0.5, 2, step=0.5, default=1),
         kind=Choice("kind", ["power", "decay"]),
     )
-
-
-def test_linear_stops_have_no_dust_and_contain_both_ends():
-    assert Linear("τ", 0.1, 4, step=0.1).stops[:3] == (0.1, 0.2, 0.3)
-    assert Linear("n", 1, 9, step=2).stops == (1, 3, 5, 7, 9)
-
-
-def test_logarithmic_stops_are_rounded_powers():
-    assert Logarithmic("b", 1e2, 1e4, per_decade=2).stops == (100, 316, 1000, 3160, 10000)
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: Choice("n", [1]), "stops of 'n' must be at least two values, got 1"),
-        (lambda: Choice("n", []), "stops of 'n' must be at least two values, got 0"),
-        (lambda: Choice("n", [1, 1]), "stops of 'n' must be different"),
-        (lambda: Choice("n", [1, 2], default=3), "default of 'n' must be one of its stops"),
-        (lambda: Choice("n", [1 / 3, 1 / 3 + 1e-14]), "must differ in twelve digits"),
-        (lambda: Linear("n", 0, 1, step=0.3), "step must divide"),
-        (lambda: Linear("n", 1, 0, step=0.5), "must be positive"),
-        (lambda: Logarithmic("n", 0, 1, per_decade=1), "must be positive and ascending, got 0 and 1"),
-        (lambda: Logarithmic("n", 1, 50, per_decade=0.5), "per_decade must be a whole number from 1 on, got 0.5"),
-    ],
-)
-def test_bad_sliders_are_refused(make, message):
-    with pytest.raises(ValueError, match=re.escape(message)):
-        make()
 
 
 def test_an_explorer_needs_one_to_three_controls_a_function_and_words():
@@ -137,29 +115,6 @@ def test_numbers_of_a_stop_can_be_asked_and_changing_the_answer_changes_nothing(
         explorer(beta=1)
 
 
-def test_the_picture_of_a_stop_does_not_depend_on_what_was_drawn_before(explorer):
-    first = explorer.svg(tau=0.5)
-    explorer.svg(tau=2, kind="decay")
-    assert explorer.svg(tau=0.5) == first
-
-
-def test_the_poster_and_the_style_leave_the_layout_alone(explorer):
-    set_style()
-    before = explorer.svg(tau=2)
-    figure, _ = explorer._drawn({"tau": 1, "kind": "power"})
-    explorer._canvas.png(figure)
-    assert explorer.svg(tau=2) == before
-
-
-def test_a_redraw_stays_below_its_budget_on_a_generous_machine(explorer):
-    explorer.svg()
-    start = time.perf_counter()
-    for _ in range(10):
-        explorer.svg(tau=2)
-    # not a benchmark (those are in benchmarks/): a factor of ten above the budget means that a cache is gone
-    assert (time.perf_counter() - start) / 10 < 0.5
-
-
 def test_the_bundle_of_a_notebook_and_of_the_book(explorer, monkeypatch):
     live = explorer._repr_mimebundle_()
     assert {"text/plain", "image/png", "application/vnd.jupyter.widget-view+json"} <= set(live)
@@ -171,27 +126,152 @@ def test_the_bundle_of_a_notebook_and_of_the_book(explorer, monkeypatch):
     assert book["text/plain"] == live["text/plain"]
 
 
-def test_packed_frames_come_back_with_coordinates_to_a_tenth(explorer):
-    svgs = [explorer.svg(**values) for values in explorer.combinations()]
-    restored = unpack_frames(*pack_frames(svgs))
-    assert len(restored) == len(svgs)
-    number = re.compile(r"-?\d+(?:\.\d+)?")
-    for before, after in zip(svgs, restored):
-        assert number.sub("#", before) == number.sub("#", after)
-        old, new = (np.array(number.findall(svg), float) for svg in (before, after))
-        assert np.abs(old - new).max() <= 0.05 + 1e-9
+@pytest.mark.parametrize(
+    ("alt", "message"),
+    [
+        ("{oops} at {n}", r"alt must name controls and numbers, ['n', 'twice'], and have other braces .* got ['oops']"),
+        ("the set {1,2} at {n}", "got ['1,2']"),
+        ("{} at {n}", "got ['']"),
+        ("half a { brace", "alt must have its braces in pairs"),
+        ("half a } brace", "alt must have its braces in pairs"),
+    ],
+)
+def test_broken_braces_in_alt_are_refused(alt, message):
+    with pytest.raises(ValueError, match=re.escape(message).replace(r"\.\*", ".*")):
+        Explorer(lambda ax, n: {"twice": 2 * n}, alt=alt, n=Choice("n", [1, 2]))()
 
 
-@pytest.mark.parametrize("count", [1, 2, 7])
-def test_packing_survives_single_frames_other_shapes_and_large_numbers(count):
-    rng = np.random.default_rng(count)
-    svgs = []
-    for index in range(count):
-        points = " L ".join(f"{a} {b}" for a, b in rng.integers(-90000, 90000, (1 + index % 3, 2)) / 10)
-        svgs.append(f'<svg><path d="M {points}" style="opacity: 0.25"/><g transform="scale(0.015625)"/></svg>')
-    assert unpack_frames(*pack_frames(svgs)) == [svg.replace(".0 ", " ").replace('.0"', '"') for svg in svgs]
+def test_alt_may_hold_braces_written_twice_and_names_with_any_letters():
+    explorer = Explorer(
+        lambda ax, n: {"n F·P, 50 %: a.b[0]!": n / 2}, alt="{{1, 2}} {n}: {n F·P, 50 %: a.b[0]!}", n=Choice("n", [1, 2])
+    )
+    assert explorer.description(n=2) == "{1, 2} 2: 1"
 
 
-def test_packing_nothing_is_refused():
-    with pytest.raises(ValueError, match="svgs must hold at least one picture, got none"):
-        pack_frames([])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name": "two words"}, "name must be a word of letters, digits and _, as of a variable, got 'two words'"),
+        ({"name": 3}, "name must be a word"),
+        ({"name": "größe"}, "name must be a word"),
+        ({"drag": {"m": "x"}}, "drag must name controls whose stops are numbers, got 'm'"),
+        ({"drag": {"word": "x"}}, "drag must name controls whose stops are numbers, got 'word'"),
+        ({"drag": {"n": "z"}}, "drag of 'n' must be 'x', 'y' or one of them with a panel's number, got 'z'"),
+        ({"drag": {"n": ("x", 1)}}, "drag of 'n' must be"),
+    ],
+)
+def test_names_and_drags_that_lead_nowhere_are_refused(arguments, message):
+    controls = {"n": Choice("n", [1, 2]), "word": Choice("word", ["a", "b"])}
+    with pytest.raises(ValueError, match=re.escape(message)):
+        Explorer(lambda ax, n, word: {"n": n}, alt="x", **arguments, **controls)
+
+
+def test_an_explorer_is_called_like_its_drawing_function():
+    assert Explorer(draw_example, alt="x", n=Choice("n", [1, 2])).name == "example"
+    assert Explorer(lambda ax, n: {}, alt="x", n=Choice("n", [1, 2])).name == "explorer"
+    named = Explorer(draw_example, alt="x", name="sea_level", n=Choice("n", [1, 2]))
+    assert (named.name, named.label) == ("sea_level", "Explorer: sea level")
+
+
+def draw_example(ax, n):
+    ax.plot([0, n])
+    return {"square": n * n}
+
+
+def test_a_number_called_like_a_control_is_refused():
+    with pytest.raises(ValueError, match=r"not called like a control, got \['n'\]"):
+        Explorer(lambda ax, n: {"n": n}, alt="x", n=Choice("n", [1, 2]))()
+
+
+def test_a_number_of_no_dimension_is_a_number():
+    assert Explorer(lambda ax, n: {"a": np.array(n)}, alt="x", n=Choice("n", [1, 2]))(n=2) == {"a": 2}
+
+
+def test_what_is_typed_is_not_kept():
+    explorer = Explorer(lambda ax, q: {"length": len(q)}, alt="{q}", q=Text("query", ["a", "bb"]))
+    for length in range(20):
+        assert explorer(q="x" * length) == {"length": length}
+    assert len(explorer._known) <= 2
+
+
+class TestStrict:
+    """What depends on anything but its stop is refused before a book is built."""
+
+    @pytest.fixture(autouse=True)
+    def strict(self, another_chapter, monkeypatch):
+        monkeypatch.setenv("KEXUE_STRICT", "1")
+
+    def display(self, draw, stops=(1, 2, 3, 4)):
+        return Explorer(draw, alt="x", n=Choice("n", stops), m=Choice("m", [0, 1, 2]))._repr_mimebundle_()
+
+    def test_unseeded_numbers(self):
+        rng = np.random.default_rng(1)
+        with pytest.raises(ValueError, match=r"same numbers whenever .* \(is something random unseeded\?\)"):
+            self.display(lambda ax, n, m: {"a": rng.random()})
+
+    def test_unseeded_pictures(self):
+        rng = np.random.default_rng(1)
+        with pytest.raises(ValueError, match="draw must draw the same picture"):
+            self.display(lambda ax, n, m: ax.plot(rng.random(3)) and {"a": n})
+
+    def test_errors_between_the_stops_that_the_table_shows(self):
+        def broken(ax, n, m):
+            return {"a": 1 / ((n - 2) ** 2 + (m - 1) ** 2)}
+
+        with pytest.raises(ZeroDivisionError) as caught:
+            self.display(broken)
+        assert caught.value.__notes__ == ["in explorer 'broken' at {'n': 2, 'm': 1}"]
+
+    def test_two_explorers_of_one_name(self):
+        self.display(draw_two)
+        with pytest.raises(
+            ValueError, match="name must differ from that of every other explorer in the chapter, got 'two'"
+        ):
+            self.display(draw_two)
+
+    def test_a_reader_who_runs_a_cell_again_is_not_stopped(self, monkeypatch):
+        monkeypatch.delenv("KEXUE_STRICT")
+        for _ in range(2):
+            self.display(draw_two)
+
+    def test_every_number_counts_in_the_digest(self):
+        def text(extra):
+            explorer = Explorer(
+                lambda ax, n, m: {"a": n / 3 + m + extra * (n == 7 and m == 3), "b": "word"},
+                alt="x",
+                n=Linear("n", 0, 30, step=1),
+                m=Linear("m", 0, 5, step=1),
+            )
+            return explorer.table()
+
+        assert text(1e-14) == text(0)
+        assert text(0.05).splitlines()[:-1] == text(0).splitlines()[:-1]
+        before, after = text(0).splitlines()[-1].split(), text(0.05).splitlines()[-1].split()
+        assert before[:3] == after[:3] == ["all", "186", "│"]
+        assert [a != b for a, b in zip(before, after)] == [False, False, False, True, False]
+
+
+def draw_two(ax, n, m):
+    ax.plot([n, m])
+    return {"sum": n + m}
+
+
+def test_words_are_buttons_numbers_a_slider_and_text_a_box_in_every_face(monkeypatch):
+    controls = {
+        "word": Choice("word", ["a", "b"]),
+        "noise": Choice("noise", [False, True]),
+        "n": Powers("n", 1, 8),
+    }
+    explorer = Explorer(lambda ax, word, noise, n: {"x": n}, alt="x", **controls)
+    kinds = [type(widget).__name__ for widget in explorer.widget().children]
+    assert kinds == ["ToggleButtons", "ToggleButtons", "SelectionSlider", "HTML"]
+    monkeypatch.setenv("KEXUE_BOOK", "1")
+    page = explorer._repr_mimebundle_()["text/html"]
+    assert re.findall(r"<(?:legend|label for)[^>]*>([^<]*)<", page) == ["word", "noise", "n"]
+    assert re.findall(r'type="(\w+)"', page)[:5] == ["radio", "radio", "radio", "radio", "range"]
+
+
+def test_the_live_picture_carries_no_style_sheet(explorer):
+    picture = explorer.widget().children[-1].value
+    assert "<svg" in picture
+    assert "<style" not in picture

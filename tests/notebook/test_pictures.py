@@ -1,0 +1,382 @@
+"""Pictures: each depends on its stop alone, costs little, and what is reused is equal to the byte."""
+
+import itertools
+import random
+import re
+import subprocess
+import sys
+import time
+
+import matplotlib as mpl
+import matplotlib.patheffects
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from kexue_core.notebook import Choice, Explorer, Linear, set_style
+from kexue_core.notebook.figures import figure_svg, new_figure
+
+X = np.linspace(0.1, 1, 30)
+STOPS = range(1, 7)
+
+
+# Each case changes something about axes or figure at some stops, and would spoil the others if it stayed.
+
+
+def colour_bar(ax, n):
+    ax.figure.colorbar(ax.imshow(np.eye(4) * n, aspect="auto"), ax=ax)
+
+
+def colour_bar_sometimes(ax, n):
+    image = ax.imshow(np.eye(4) * n)
+    if n % 2:
+        ax.figure.colorbar(image, ax=ax, label="weight")
+
+
+def twin(ax, n):
+    ax.plot(X, X**n)
+    ax.twinx().plot(X, 1000 * X, color="C1")
+
+
+def twin_sometimes(ax, n):
+    ax.plot(X, X**n)
+    if n == 3:
+        ax.twiny().semilogx(X, X)
+
+
+def figure_texts(ax, n):
+    ax.plot(X, X**n, label=f"power {n}")
+    ax.figure.text(0.5, 0.5, f"n = {n}")
+    ax.figure.suptitle("a title" * (n % 3))
+
+
+def figure_legend(ax, n):
+    ax.plot(X, X**n, label=f"power {n}")
+    if n % 2:
+        ax.figure.legend(loc="outside right upper")
+
+
+def tick_params(ax, n):
+    ax.plot(X, X**n)
+    if n % 2:
+        ax.tick_params(labelsize=6, length=9, rotation=30)
+
+
+def aspect(ax, n):
+    ax.plot(X, X**n)
+    ax.set_aspect("equal" if n % 2 else "auto")
+
+
+def sizes(ax, n):
+    ax.plot(X, X**n)
+    ax.figure.set_size_inches(7, 3 + n % 2)
+
+
+def rotated_labels(ax, n):
+    ax.plot(X, X**n)
+    for label in ax.get_xticklabels():
+        label.set(rotation=15 * n, color="C1")
+
+
+def one_label_apart(ax, n):
+    ax.bar(range(4), n)
+    ax.set_xticks(range(4), ["a", "b", "c", "d"])
+    ax.get_xticklabels()[n % 4].set_fontweight("bold")
+
+
+def moved_labels(ax, n):
+    ax.plot(X, X**n)
+    offset = mpl.transforms.ScaledTranslation(n / 50, 0, ax.figure.dpi_scale_trans)
+    for label in ax.get_xticklabels():
+        label.set_transform(label.get_transform() + offset)
+
+
+def logarithms(ax, n):
+    ax.plot(X, 10 ** (X * n))
+    ax.set(xscale="log" if n % 2 else "linear", yscale="log")
+
+
+def symlog_and_function(ax, n):
+    ax.plot(X, X**n)
+    ax.set_xscale("function", functions=(lambda x: x**n, lambda x: x ** (1 / n)))
+    ax.set_yscale("symlog", linthresh=0.1 * n)
+
+
+def large_numbers(ax, n):
+    ax.plot(X * 1e7 * n, X + 1e6)
+
+
+def inset(ax, n):
+    ax.plot(X, X**n)
+    ax.inset_axes([0.1, 0.6, 0.3, 0.3]).plot(X, n * X)
+
+
+def secondary(ax, n):
+    ax.plot(X, X**n)
+    ax.secondary_xaxis("top", functions=(lambda x: n * x, lambda x: x / n)).set_xlabel("scaled")
+
+
+def legend(ax, n):
+    ax.plot(X, X**n, label=f"power {n}")
+    ax.legend(title="which")
+
+
+def scatter(ax, n):
+    ax.scatter(X, X**n, s=9 * n, marker="o^s"[n % 3])
+
+
+def ticks_as_markers(ax, n):
+    ax.plot(X, X**n, marker=mpl.lines.TICKDOWN, markersize=3.5, markeredgewidth=0.8, color="black", ls="")
+
+
+def order(ax, n):
+    ax.plot(X, X**n, lw=9, zorder=0.2 if n % 2 else 3)
+    ax.set_axisbelow(n % 3 == 0)
+
+
+def spines(ax, n):
+    ax.plot(X - 0.5, X**n)
+    ax.spines["left"].set_position(("data", 0.1 * n if n > 3 else 0))
+    ax.spines["bottom"].set_bounds(0, n / 10)
+
+
+def hidden(ax, n):
+    ax.plot(X, X**n)
+    ax.xaxis.set_visible(n % 2 == 0)
+    ax.set_yticks([] if n == 3 else [0, 0.5, 1])
+
+
+def off(ax, n):
+    ax.plot(X, X**n)
+    if n % 2:
+        ax.axis("off")
+
+
+def inverted(ax, n):
+    ax.plot(X, X**n)
+    if n % 2:
+        ax.invert_yaxis()
+
+
+def minor_ticks(ax, n):
+    ax.plot(X, X**n)
+    ax.minorticks_on()
+    ax.grid(n % 2 == 0, which="minor", alpha=0.1)
+
+
+def titles(ax, n):
+    ax.plot(X, X**n)
+    ax.set_title(f"$x^{n}$", loc="left")
+    ax.set_xlabel("x", labelpad=n)
+    ax.set_ylabel("y" * n, rotation=0)
+
+
+def rasterized(ax, n):
+    ax.plot(X, X**n, rasterized=True)
+    ax.set_rasterization_zorder(0.7 if n % 2 else None)
+
+
+def clipped_by_a_path(ax, n):
+    ax.plot(X, X**n)
+    for line in ax.get_xgridlines():
+        line.set_clip_path(mpl.patches.Circle((0.5, 0.5), 0.1 * n, transform=ax.transAxes))
+
+
+def categories(ax, n):
+    ax.bar(["one", "two", "three"][: 1 + n % 3], n)
+
+
+def placed(ax, n):
+    ax.plot(X, X**n)
+    ax.set_position([0.1, 0.2, 0.1 * n, 0.7])
+
+
+def patched_effects(ax, n):
+    ax.plot(X, X**n)
+    ax.xaxis.label.set(text="x", path_effects=[mpl.patheffects.withStroke(linewidth=n)])
+
+
+CASES = [value for name, value in list(globals().items()) if callable(value) and value.__module__ == __name__]
+
+
+def explorer_of(case, panels=(1, 1), **arguments):
+    def draw(ax, n):
+        for one in np.ravel(ax):
+            case(one, n)
+        return {"number": 7 * n}
+
+    return Explorer(draw, alt="x", panels=panels, n=Choice("n", list(STOPS)), **arguments)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+def test_a_picture_depends_on_its_stop_alone_and_axes_are_reused_to_the_byte(case):
+    panels = (1, 1) if case in (placed, figure_legend) else (1, 2)
+    fresh = {}
+    for n in STOPS:
+        alone = explorer_of(case, panels)
+        alone._canvas._memory = None  # every axis drawn in full
+        fresh[n] = alone.svg(n=n)
+    explorer = explorer_of(case, panels)
+    order = [*STOPS] * 3
+    random.Random(case.__name__).shuffle(order)
+    for n in order:
+        assert explorer.svg(n=n) == fresh[n], n
+    assert len(set(fresh.values())) > 1
+    assert 'href="#"' not in "".join(fresh.values())
+
+
+def test_axes_that_stand_still_are_drawn_once():
+    def draw(ax, n):
+        ax.plot(X, X**n)
+        ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="x")
+        return {"power": n}
+
+    explorer = Explorer(draw, alt="x", n=Linear("power", 1, 20, step=1))
+    for values in explorer.combinations():
+        explorer.svg(**values)
+    assert len(explorer._canvas._memory) == 2  # one for each axis
+
+
+def test_an_exception_while_drawing_leaves_no_trace(monkeypatch):
+    figure, ax = new_figure()
+    memory = {}
+    line = ax.plot(X, X)[0]
+    before = figure_svg(figure, "a", memory)
+    monkeypatch.setattr(type(line), "draw", lambda self, renderer: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        figure_svg(figure, "a", memory)
+    assert not {"draw"} & (vars(ax.xaxis).keys() | vars(ax.yaxis).keys())
+    monkeypatch.undo()
+    assert figure_svg(figure, "a", memory) == before == figure_svg(figure, "a")
+
+
+def test_pictures_carry_no_style_sheet_and_ids_of_their_own():
+    one, two = (explorer_of(scatter, name=name).svg(n=1) for name in ("one", "two"))
+    for svg in (one, two):
+        assert "<style" not in svg
+        assert 'stroke-linejoin="round"' in svg[:200]
+        assert "stroke-linecap" in svg[:200]
+    ids = [set(re.findall(r'id="([^"]+)"', svg)) for svg in (one, two)]
+    assert all(ids)
+    assert not ids[0] & ids[1]
+    for svg, own in zip((one, two), ids):
+        assert set(re.findall(r"#(\w+)", re.sub(r"#[0-9a-f]{6}\b", "", svg))) <= own
+
+
+def test_panels_side_by_side_are_pictures_of_their_own_that_fit_together():
+    svg = explorer_of(colour_bar, (2, 3)).svg(n=2)
+    boxes = [tuple(map(float, box.split())) for box in re.findall(r'viewBox="([^"]*)"', svg)]
+    assert len(boxes) == 3
+    assert all(
+        abs(left + width - following) < 0.11 for (left, _, width, _), (following, *_) in itertools.pairwise(boxes)
+    )
+    assert boxes[0][0] == 0
+    assert abs(boxes[2][0] + boxes[2][2] - 504) < 0.11
+    assert [piece.count("<image") for piece in svg.split("</svg>")[:3]] == [4, 4, 4]  # two pictures and their bars
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda ax, n: plt.plot([n]) and {"n": n},
+        lambda ax, n: plt.figure() and {"n": n},
+        lambda ax, n: plt.subplots() and {"n": n},
+        lambda ax, n: plt.gca().plot([n]) and {"n": n},
+        lambda ax, n: plt.title("x") and {"n": n},
+    ],
+)
+@pytest.mark.parametrize("opened", [False, True])
+def test_a_draw_through_pyplot_is_refused_and_opens_no_figure(draw, opened):
+    plt.close("all")
+    if opened:
+        plt.figure()
+    explorer = Explorer(lambda ax, n: {"number": draw(ax, n)["n"]}, alt="x", n=Choice("n", [1, 2]))
+    with pytest.raises(ValueError, match=r"draw must draw on ax, not through plt .* got such a call at \{'n': 1\}"):
+        explorer()
+    assert len(plt.get_fignums()) == opened
+    plt.figure()  # and pyplot works as before
+    plt.close("all")
+
+
+def test_colours_and_settings_of_pyplot_may_be_used():
+    def draw(ax, n):
+        ax.plot(X, X**n, color=plt.cm.viridis(0.3), lw=plt.rcParams["lines.linewidth"])
+        plt.rcParams["font.size"] = 5 * n
+        return {"number": n}
+
+    before = plt.rcParams["font.size"]
+    explorer = Explorer(draw, alt="x", n=Choice("n", [1, 2, 3]))
+    first = explorer.svg(n=1)
+    explorer.svg(n=3)
+    assert explorer.svg(n=1) == first
+    assert plt.rcParams["font.size"] == before
+
+
+def test_the_style_of_the_reader_leaves_pictures_alone():
+    first = explorer_of(titles).svg(n=2)
+    with mpl.rc_context({"font.size": 22, "axes.grid": False, "xtick.labelsize": 4, "svg.fonttype": "path"}):
+        assert explorer_of(titles).svg(n=2) == first
+    set_style()
+    assert explorer_of(titles).svg(n=2) == first
+
+
+def test_the_layout_is_that_of_the_default_whatever_was_drawn_first():
+    def wide_labels(ax, n):
+        ax.plot(X, 10.0**n * X)
+        ax.set_yticks([0, 10.0**n], ["0", "1" + "0" * n])
+
+    explorers = [explorer_of(wide_labels) for _ in range(2)]
+    explorers[0].svg(n=6)
+    assert explorers[0].svg(n=2) == explorers[1].svg(n=2)
+
+
+MEASURED = """
+import resource, time
+import numpy as np
+from kexue_core.notebook import Choice, Explorer
+def draw(ax, n):
+    image = ax.imshow(np.random.default_rng(n).random((64, 64)))
+    ax.figure.colorbar(image, ax=ax)
+    ax.plot(np.arange(64), np.arange(64) * n / 9, rasterized=True)
+    return {"number": n}
+explorer = Explorer(draw, alt="x", n=Choice("n", range(9)))
+explorer.svg()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+start = time.process_time()
+for n in range(5):
+    explorer.svg(n=n)
+print((time.process_time() - start) / 5, before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_a_colour_bar_and_what_is_rasterized_cost_little():
+    """Processor seconds a picture, and kilobytes: of a process of its own, since the peak never sinks."""
+    run = subprocess.run([sys.executable, "-c", MEASURED], capture_output=True, text=True, check=True)
+    seconds, _, most = map(float, run.stdout.split())
+    assert seconds < 0.2
+    assert most / 1024 < 300
+
+
+def test_reuse_makes_a_redraw_at_least_half_as_long_again():
+    """As a ratio, since machines differ: the same pictures with every axis drawn in full."""
+
+    def draw(ax, n):
+        for one in ax:
+            one.plot(X, X**n)
+            one.set(xlim=(0, 1), ylim=(0, 1), xlabel="$x$")
+        return {"power": n}
+
+    explorer = Explorer(draw, alt="x", panels=(1, 2), n=Linear("power", 1, 20, step=1))
+    explorer.svg()
+
+    def seconds(memory):
+        best = np.inf
+        for _ in range(3):
+            explorer._canvas._memory = memory
+            start = time.process_time()
+            for n in range(1, 11):
+                explorer.svg(n=n)
+            best = min(best, time.process_time() - start)
+        return best
+
+    assert seconds({}) < seconds(None) / 1.5

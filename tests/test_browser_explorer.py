@@ -1,0 +1,473 @@
+"""Explorers in headless Chromium: on a page of their own, and on the built pages, opened from disk without network."""
+
+import math
+import re
+
+import numpy as np
+import pytest
+from support import run_chapter
+
+from extensions import chapters
+from kexue_core.notebook import Choice, Explorer, Linear, Logarithmic, Text
+from kexue_core.notebook.formats import format_number
+
+pytestmark = pytest.mark.browser
+every_chapter = pytest.mark.parametrize("slug", chapters.slugs())
+STATIC = chapters.ROOT / "extensions" / "static"
+
+
+# ---- Explorers of our own, on a page without a theme.
+
+
+def draw_wave(ax, base, kind):
+    x = np.linspace(0, 1, 40)
+    ax[0].plot(x, np.sin(x * math.log(base)) if kind == "sine" else np.cos(x * math.log(base)))
+    ax[0].axvline(0.3, color="k")
+    ax[1].semilogx([10, 1000], [0, 1])
+    ax[1].axvline(base)
+    if kind != "sine":
+        ax[1].text(100, 0.5, "another text")  # a picture with another structure
+    return {"logarithm": math.log(base), "word": "a long word here" if base > 500 else "no"}
+
+
+TWIN = """(values, kit) => ({
+    numbers: {length: values.query.length, "tenth part": values.query.length / 7 + values.weight},
+    picture: `<svg viewBox="0 0 300 100"><text x="9" y="50">${kit.escape(values.query)}</text></svg>` +
+        `<img src="https://example.org/x.png" onerror="window.broken = 1"><script>window.broken = 2<` + `/script>`,
+})"""
+
+
+def draw_query(ax, query, weight):
+    ax.bar(range(len(query)), 1)
+    ax.axhline(weight)
+    ax.set_xlim(-1, 12)
+    return {"length": len(query), "tenth part": len(query) / 7 + weight}
+
+
+@pytest.fixture(scope="module")
+def explorers():
+    wave = Explorer(
+        draw_wave,
+        alt="A {kind} for base {base}; {{its}} logarithm is {logarithm}.",
+        name="wave",
+        panels=(1, 2),
+        drag={"base": ("x", 1)},
+        base=Logarithmic("base b", 10, 1000, per_decade=30, default=100, unit="tokens"),
+        kind=Choice("kind", ["sine", "cosine"]),
+    )
+    typed = Explorer(
+        draw_query,
+        alt="{query} has {length} letters.",
+        query=Text("query", ["rope", "soft & max", "底数"], twin=TWIN),
+        weight=Linear("weight", -0.3, 0.3, step=0.1, default=0),
+    )
+    words = Explorer(
+        lambda ax, query: ax.bar([0], len(query)) and {"letters": len(query)},
+        alt="{query}",
+        name="words",
+        query=Text("query", ["a", "bb"]),
+    )
+    return {explorer.name: explorer for explorer in (wave, typed, words)}
+
+
+@pytest.fixture(scope="module")
+def address(explorers, tmp_path_factory):
+    """Write a page with the explorers; return its address."""
+    text = f"""<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Explorers</title>
+        <meta name="viewport" content="width=device-width"><style>:root {{ --pst-color-border: #ccc;
+        --pst-color-surface: #fff; --pst-color-primary: #0072b2; --pst-color-background: #fff;
+        --pst-color-text-muted: #555; --pst-color-text-base: #111 }} body {{ margin: 22px }}
+        p.tall {{ height: 1500px }}</style>
+        <style>{(STATIC / "kexue.css").read_text()}</style></head><body>
+        <p><a id="go" href="#wave?base=1000&kind=cosine">raise the base</a></p><p class="tall"></p>
+        {"".join(explorer._player() for explorer in explorers.values())}
+        <script>{(STATIC / "explorer-frames.js").read_text()}</script>
+        <script>{(STATIC / "explorer.js").read_text()}</script>
+        </body></html>"""
+    path = tmp_path_factory.mktemp("page") / "explorers.html"
+    path.write_text(text)
+    return path.as_uri()
+
+
+@pytest.fixture
+def page(browser):
+    """Open pages without network; whatever goes wrong on them is collected."""
+    context = browser.new_context(offline=True, viewport={"width": 1280, "height": 900})
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    page.problems = []
+    page.on("console", lambda message: message.type == "error" and page.problems.append(message.text))
+    page.on("pageerror", lambda error: page.problems.append(str(error)))
+    page.on("request", lambda request: request.url.startswith("http") and page.problems.append(request.url))
+    yield page
+    context.close()
+
+
+def ready(page, name):
+    """Return an explorer, unpacked."""
+    box = page.locator(f"#{name}")
+    box.scroll_into_view_if_needed()
+    box.and_(page.locator(".kx-ready")).wait_for()
+    return box
+
+
+READ = """(box) => ({
+    stops: Object.fromEntries([...box.querySelectorAll("input:not([type=radio]), input:checked")].map((e) =>
+        [e.dataset.control, e.type === "text" ? e.value : e.nextElementSibling.textContent])),
+    spoken: [...box.querySelectorAll("input[type=range]")].map((e) => e.getAttribute("aria-valuetext")),
+    alt: box.querySelector(".kx-picture").getAttribute("aria-label"),
+    picture: box.querySelector(".kx-picture").innerHTML,
+    numbers: Object.fromEntries([...box.querySelectorAll(".kx-numbers div")].map(
+        (row) => [row.querySelector("dt").textContent, row.querySelector("dd").textContent])),
+})"""
+
+# Set each stop as a reader's browser does, and return what is seen and heard at it.
+MOVE = """(box, [name, count]) => {
+    const inputs = [...box.querySelectorAll(`[data-control="${name}"]`)];
+    const read = READ;
+    const found = [];
+    for (let i = 0; i < count; i++) {
+        if (inputs[0].type === "range") { inputs[0].value = i; inputs[0].dispatchEvent(new Event("input")); }
+        else inputs[i].click();
+        found.push(read(box));
+    }
+    return found;
+}""".replace("READ", READ)
+
+
+def set_stops(box, name, control):
+    return box.evaluate(MOVE, [name, len(control.stops)])
+
+
+def numbers(explorer, **values):
+    return {name: format_number(value) for name, value in explorer(**values).items()}
+
+
+def check_every_stop(box, explorer):
+    """Move every control through all its stops, and compare what is seen and heard with what `draw` computes."""
+    for name, control in explorer.controls.items():
+        if control.kind == "text" and control.twin:
+            continue
+        previous = None
+        for stop, shown, state in zip(control.stops, control.names, set_stops(box, name, control), strict=True):
+            assert state["stops"][name] == shown
+            assert control.kind != "slider" or shown in state["spoken"]
+            assert state["numbers"] == numbers(explorer, **{name: stop})
+            assert state["alt"] == explorer.description(**{name: stop})
+            assert state["picture"] != previous, f"{name} at {shown} changes nothing"
+            previous = state["picture"]
+        box.evaluate(
+            """(box, [name, start]) => { const inputs = box.querySelectorAll(`[data-control="${name}"]`);
+                if (inputs[0].type !== "range") return inputs[start].click();
+                inputs[0].value = start; inputs[0].dispatchEvent(new Event("input", {bubbles: true})); }""",
+            [name, control.start],
+        )
+
+
+def test_every_stop_shows_what_draw_computes(page, address, explorers):
+    page.goto(address)
+    for name, explorer in explorers.items():
+        check_every_stop(ready(page, name), explorer)
+    assert page.problems == []
+
+
+def test_a_patched_picture_is_the_picture_of_its_stop(page, address):
+    """However one comes to a stop, the elements there are the same: patching leaves nothing behind."""
+    page.goto(address)
+    box = ready(page, "wave")
+    picture = "(box) => box.querySelector('.kx-picture').innerHTML"
+    rng = np.random.default_rng(1)
+    seen = {}
+    for base, kind in zip(rng.integers(0, 61, 80), rng.integers(0, 2, 80)):
+        box.evaluate(
+            """(box, [base, kind]) => { const slider = box.querySelector("input[type=range]"); slider.value = base;
+                slider.dispatchEvent(new Event("input")); box.querySelectorAll("input[type=radio]")[kind].click(); }""",
+            [int(base), int(kind)],
+        )
+        now = box.evaluate(picture)
+        assert seen.setdefault((base, kind), now) == now
+    assert len(set(seen.values())) == len(seen) > 50
+    assert not re.search("<style", "".join(seen.values()))
+
+
+def test_the_picture_is_left_alone_until_a_control_is_moved(page, address):
+    page.add_init_script(
+        """addEventListener("DOMContentLoaded", () =>
+            new MutationObserver((list) => (window.touched = list.length)).observe(
+                document.querySelector("#wave .kx-picture"), {subtree: true, childList: true, attributes: true}))"""
+    )
+    page.goto(address)
+    ready(page, "wave")
+    assert page.evaluate("window.touched || 0") == 1  # its own label for the pointer
+    elements = page.locator("#wave .kx-picture svg").count()
+    page.locator("#wave input[type=range]").press("ArrowRight")
+    assert page.evaluate("window.touched") > 1
+    assert page.locator("#wave .kx-picture svg").count() == elements == 2
+
+
+def test_a_link_sets_the_explorer_scrolls_to_it_and_works_a_second_time(page, address, explorers):
+    page.goto(address)
+    for _ in range(2):
+        page.evaluate("scrollTo(0, 0)")
+        page.locator("#go").click()
+        page.wait_for_function("document.querySelector('#wave .kx-picture').ariaLabel.includes('1000')")
+        state = page.locator("#wave").evaluate(READ)
+        assert state["stops"] == {"base": "1000 tokens", "kind": "cosine"}
+        assert state["numbers"] == numbers(explorers["wave"], base=1000, kind="cosine")
+        page.wait_for_function("scrollY > 600")
+        page.locator("#wave input[type=range]").press("Home")
+    page.wait_for_function("location.hash === '#wave?base=10&kind=cosine'")
+    # what is seen already is not scrolled
+    before = page.evaluate("scrollY")
+    page.evaluate("document.querySelector('#go').click()")
+    page.wait_for_function("location.hash === '#wave?base=1000&kind=cosine'")
+    assert page.evaluate("scrollY") == before
+
+
+def test_an_address_opens_the_explorer_at_its_stop(page, address):
+    page.goto(f"{address}#typed")  # no explorer: nothing happens
+    page.goto("about:blank")
+    page.goto(f"{address}#query?query=two%20words&weight=-0.2")
+    page.wait_for_function("document.querySelector('#query .kx-numbers dd').textContent === '9'")
+    assert page.locator("#query").evaluate(READ)["stops"] == {"query": "two words", "weight": "−0.2"}
+    page.evaluate("location.hash = '#query?weight=0.3&query=rope&nothing=7'")
+    page.wait_for_function("document.querySelector('#query .kx-numbers dd').textContent === '4'")
+    assert page.problems == []
+
+
+def test_a_button_copies_the_address_and_says_so(page, address):
+    page.goto(address)
+    box = ready(page, "wave")
+    box.get_by_label("cosine").check(force=True)
+    box.get_by_role("button", name="Copy link").click()
+    page.wait_for_function("document.querySelector('#wave .kx-status').textContent === 'copied'")
+    assert page.evaluate("navigator.clipboard.readText()") == f"{address}#wave?base=100&kind=cosine"
+
+
+def test_what_changed_is_announced_once_after_the_last_move(page, address, explorers):
+    page.goto(address)
+    box = ready(page, "wave")
+    page.evaluate(
+        """() => { window.said = []; const status = document.querySelector("#wave .kx-status");
+            new MutationObserver(() => window.said.push(status.textContent)).observe(status, {childList: true}); }"""
+    )
+    for _ in range(5):
+        box.locator("input[type=range]").press("ArrowRight")
+    page.wait_for_function("window.said.length > 0")
+    state = box.evaluate(READ)
+    assert page.evaluate("window.said") == ["; ".join(f"{n}: {v}" for n, v in state["numbers"].items())]
+    assert box.locator(".kx-status").get_attribute("role") == "status"
+    assert box.get_attribute("aria-label") == "Explorer: wave"
+
+
+@pytest.mark.parametrize("touch", [False, True])
+def test_dragging_over_the_picture_moves_the_control(browser, address, touch):
+    context = browser.new_context(offline=True, viewport={"width": 1280, "height": 900}, has_touch=touch)
+    page = context.new_page()
+    page.goto(address)
+    box = ready(page, "wave")
+    left, right = (svg.bounding_box() for svg in box.locator(".kx-picture > svg").all())
+    y = right["y"] + right["height"] / 2
+    before = box.evaluate(READ)["stops"]["base"]
+    page.mouse.move(left["x"] + left["width"] / 2, y)
+    page.mouse.down()  # this panel has another x
+    page.mouse.up()
+    assert box.evaluate(READ)["stops"]["base"] == before
+    found = []
+    for share in (0.1, 0.4, 0.6, 0.95):
+        x = right["x"] + share * right["width"]
+        if touch:
+            page.touchscreen.tap(x, y)
+        else:
+            page.mouse.move(x, y)
+            page.mouse.down() if not found else None
+        found.append(int(box.locator("input[type=range]").input_value()))
+    assert found == sorted(set(found))
+    assert box.locator(".kx-picture").evaluate("e => getComputedStyle(e).touchAction") == "pan-y"
+    # the line that marks the base lies under the pointer, to half the distance of two stops
+    if not touch:
+        page.mouse.move(right["x"] + 0.5 * right["width"], y)
+        gap = box.evaluate(
+            """(box) => { const svg = box.querySelectorAll(".kx-picture > svg")[1];
+                const lines = [...svg.querySelectorAll("path[d]")].map((e) => e.getBoundingClientRect())
+                    .filter((r) => r.width < 4 && r.height > 100);
+                return Math.min(...lines.map((r) => Math.abs(r.x + r.width / 2 - INNER))); }""".replace(
+                "INNER", str(right["x"] + 0.5 * right["width"])
+            )
+        )
+        assert gap < right["width"] / 60
+    context.close()
+
+
+def test_typed_text_is_computed_by_the_twin_as_by_python(page, address, explorers):
+    page.goto(address)
+    box = ready(page, "query")
+    explorer = explorers["query"]
+    for combination in explorer.combinations():
+        result = box.evaluate("(box, values) => box.compute(values).numbers", combination)
+        assert result == pytest.approx(explorer(**combination))
+        assert list(result) == list(explorer(**combination))
+    box.locator("input[type=text]").fill("soft & max")
+    assert box.evaluate(READ)["numbers"] == numbers(explorer, query="soft & max")
+    box.locator("input[type=text]").fill("some other words")
+    state = box.evaluate(READ)
+    assert state["numbers"] == numbers(explorer, query="some other words")
+    assert state["alt"] == "some other words has 16 letters."
+    assert "some other words" in state["picture"]
+
+
+def test_what_a_twin_draws_cannot_run_or_reach_out(page, address):
+    page.goto(address)
+    box = ready(page, "query")
+    box.locator("input[type=text]").fill("<img src=x onerror='window.broken = 3'>")
+    page.wait_for_timeout(100)
+    assert page.evaluate("window.broken") is None
+    assert "<script" not in box.locator(".kx-picture").inner_html()
+    assert page.problems == []
+
+
+def test_without_a_twin_the_examples_are_buttons(page, address):
+    page.goto(address)
+    box = ready(page, "words")
+    assert box.locator("input[type=text]").count() == 0
+    assert box.get_by_role("group", name="query").get_by_role("radio").count() == 2
+    box.get_by_role("radio", name="bb").focus()
+    page.keyboard.press("Space")
+    assert box.evaluate(READ)["numbers"] == {"letters": "2"}
+
+
+def test_numbers_are_written_as_python_writes_them(page, address):
+    page.goto(address)
+    box = ready(page, "query")
+    rng = np.random.default_rng(2)
+    values = [*(rng.standard_normal(300) * 10.0 ** rng.integers(-9, 9, 300)), 0.00625, 1234.5, -1235.5, 0.5, 99995.5]
+    written = box.evaluate("(box, values) => values.map((v) => box.format(v))", [float(value) for value in values])
+    assert written == [format_number(float(value)) for value in values]
+
+
+@pytest.mark.parametrize("width", [1280, 700, 390, 320])
+def test_panels_stack_letters_stay_legible_and_the_box_keeps_its_height(page, address, width):
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(address)
+    box = ready(page, "wave")
+    left, right = (svg.bounding_box() for svg in box.locator(".kx-picture > svg").all())
+    stacked = right["y"] > left["y"] + 50
+    assert stacked == (width < 600)
+    assert abs(left["y"] - right["y"]) < 1 or stacked
+    smallest = box.evaluate(
+        """(box) => Math.min(...[...box.querySelectorAll("text, tspan")].filter((e) => e.style.font).map(
+            (e) => parseFloat(getComputedStyle(e).fontSize) * e.ownerSVGElement.getScreenCTM().a))"""
+    )
+    assert smallest >= 9 or width not in (1280, 390)
+    heights = set()
+    for _ in range(61):
+        heights.add(round(box.bounding_box()["height"], 1))
+        box.locator("input[type=range]").evaluate(
+            "(e) => { e.value = (Number(e.value) + 1) % 61; e.dispatchEvent(new Event('input')) }"
+        )
+    assert len(heights) == 1
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= width
+
+
+def test_without_javascript_the_page_says_so(browser, address):
+    context = browser.new_context(offline=True, java_script_enabled=False)
+    page = context.new_page()
+    page.goto(address)
+    box = page.locator("#wave")
+    assert "need JavaScript" in box.locator(".kx-note").text_content()
+    assert box.locator(".kx-note").is_visible()
+    assert box.locator("svg").first.bounding_box()["height"] > 100
+    assert "│" in box.locator("pre").text_content()
+    assert not box.locator(".kx-copy").is_visible()
+    context.close()
+
+
+# ---- The built pages.
+
+
+@every_chapter
+def test_every_stop_of_a_chapter_shows_what_draw_computes(page, site, slug):
+    page.goto((site / f"chapters/{slug}.html").as_uri())
+    explorers = run_chapter(slug).explorers
+    assert [box.get_attribute("id") for box in page.locator(".kx-explorer").all()] == list(explorers)
+    for name, explorer in explorers.items():
+        box = ready(page, name)
+        check_every_stop(box, explorer)
+        slider = next((name for name, control in explorer.controls.items() if control.kind == "slider"), None)
+        if slider:  # the keyboard's way is the browser's own: one control stands for all
+            control = explorer.controls[slider]
+            box.locator(f"[data-control={slider}]").press("End")
+            assert box.evaluate(READ)["numbers"] == numbers(explorer, **{slider: control.stops[-1]})
+    assert page.problems == []
+
+
+@every_chapter
+def test_without_javascript_the_default_picture_and_the_table_remain(browser, site, slug):
+    context = browser.new_context(offline=True, java_script_enabled=False)
+    page = context.new_page()
+    page.goto((site / f"chapters/{slug}.html").as_uri())
+    first = page.locator(".kx-explorer").first
+    assert first.locator("svg").first.bounding_box()["height"] > 100
+    assert first.locator(".kx-note").is_visible()
+    assert "│" in first.locator("pre").text_content()
+    context.close()
+
+
+def test_links_of_the_chapters_set_their_explorers(page, site):
+    links = 0
+    for slug in chapters.slugs():
+        page.goto((site / f"chapters/{slug}.html").as_uri())
+        for link in page.locator("main a[href*='?']").all():
+            found = re.fullmatch(r"(?:[\w.]+\.html)?#(\w+)\?(.*)", link.get_attribute("href"))
+            if not found or not link.get_attribute("href").startswith("#"):
+                continue
+            links += 1
+            link.evaluate("(e) => e.click()")
+            ready(page, found[1])
+            query = [part.split("=") for part in found[2].split("&")]
+            page.wait_for_function(
+                """([name, query]) => { const [id, state] = location.hash.split("?");
+                    const now = new URLSearchParams(state);
+                    return id === `#${name}` && query.every(([key, value]) => now.get(key) === value); }""",
+                arg=[found[1], query],
+            )
+            assert page.problems == []
+    assert links > 0
+
+
+MOVES = 40
+
+
+def test_a_move_on_the_heaviest_page_costs_less_than_a_frame(page, site):
+    """Processor time of the page's main thread: 20 ms a move in all, 3 ms of it for styles."""
+    slug = max(chapters.slugs(), key=lambda slug: (site / f"chapters/{slug}.html").stat().st_size)
+    page.goto((site / f"chapters/{slug}.html").as_uri())
+    client = page.context.new_cdp_session(page)
+    client.send("Performance.enable", {"timeDomain": "threadTicks"})
+    for box in page.locator(".kx-explorer").all():
+        ready(page, box.get_attribute("id"))
+        slider = box.locator("input[type=range]").first
+        if slider.count() == 0:
+            continue
+        move(slider, 5)
+        before = metrics(client)
+        move(slider, MOVES)
+        cost = {name: 1000 * (value - before[name]) / MOVES for name, value in metrics(client).items()}
+        assert cost["TaskDuration"] < 20
+        assert cost["RecalcStyleDuration"] < 3
+
+
+def metrics(client):
+    found = {metric["name"]: metric["value"] for metric in client.send("Performance.getMetrics")["metrics"]}
+    return {name: found[name] for name in ("TaskDuration", "RecalcStyleDuration", "LayoutDuration", "ScriptDuration")}
+
+
+def move(slider, times):
+    """Move a slider and wait for the frame in which each move is painted."""
+    slider.evaluate(
+        """async (slider, times) => { for (let i = 0; i < times; i++) {
+            slider.value = (Number(slider.value) + 1) % (Number(slider.max) + 1);
+            slider.dispatchEvent(new Event("input"));
+            await new Promise(requestAnimationFrame); } }""",
+        times,
+    )
