@@ -16,11 +16,23 @@ PAGE = """\
 <title>Not found – {title}</title>
 <style>
 :root {{ color-scheme: light dark; }}
+[data-theme="light"] {{ color-scheme: light; }}
+[data-theme="dark"] {{ color-scheme: dark; }}
 body {{ font: 1.1rem/1.6 system-ui, sans-serif; max-width: 34rem; margin: 12vh auto 2rem; padding: 0 1.2rem; }}
 svg {{ width: 4rem; }}
 h1 {{ font-weight: 500; line-height: 1.25; margin: 1rem 0; }}
 a {{ color: light-dark(#0b5a8a, #7cc4f0); }}
 </style>
+<script>
+// The colours that the reader has chosen in the book.
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const choose = () => {{
+  const mode = localStorage.getItem("mode") || "auto";
+  document.documentElement.dataset.theme = mode !== "auto" ? mode : dark.matches ? "dark" : "light";
+}};
+dark.addEventListener("change", choose);
+choose();
+</script>
 </head>
 <body><main>
 {logo}
