@@ -67,9 +67,9 @@ def sheet():
     missing, faces = glyphs(theme) | set(codes.values()), []
     # What is not a picture of the solid font is a brand; one family name serves both.
     for name in ("fa-solid-900", "fa-brands-400"):
-        data, present = fonts.cut(folder / "webfonts" / f"{name}.ttf", map(chr, missing), kind="woff")
-        faces.append(fonts.face(data, present, kind="woff", font_family=FAMILY, font_weight="100 900"))
-        missing = missing - set(present)
+        data, present, _ = fonts.cut(folder / "webfonts" / f"{name}.ttf", map(chr, missing), kind="woff")
+        faces.append(fonts.face(data, present, font_family=FAMILY, font_weight="100 900"))
+        missing = missing - present
     if missing:
         raise ValueError(f"every icon must be in one of the two fonts, got none for {sorted(map(hex, missing))}")
     rules = "".join(f'.fa-{name}::before {{ content: "\\{number:x}"; }}\n' for name, number in codes.items())

@@ -18,6 +18,7 @@ PAGE = """\
 :root {{ color-scheme: light dark; }}
 [data-theme="light"] {{ color-scheme: light; }}
 [data-theme="dark"] {{ color-scheme: dark; }}
+html {{ color: light-dark(#222, #e8e8e8); background: light-dark(#fff, #121212); }}
 body {{ font: 1.1rem/1.6 system-ui, sans-serif; max-width: 34rem; margin: 12vh auto 2rem; padding: 0 1.2rem; }}
 svg {{ width: 4rem; }}
 h1 {{ font-weight: 500; line-height: 1.25; margin: 1rem 0; }}

@@ -74,7 +74,9 @@ def test_every_icon_in_the_pages_is_in_the_sheet():
 def test_every_glyph_that_a_style_asks_for_is_in_the_sheet():
     covered = set()
     for ranges in re.findall(r"unicode-range: ([^;]+);", icons.SHEET.read_text()):
-        covered |= {int(number.strip().removeprefix("U+"), 16) for number in ranges.split(",")}
+        for run in ranges.replace("U+", "").split(", "):
+            first, _, last = run.partition("-")
+            covered |= set(range(int(first, 16), int(last or first, 16) + 1))
     wanted = set()
     for path in (SITE / "_static").rglob("*.css"):
         style = path.read_text()
