@@ -76,7 +76,7 @@ def known(docname):
 
 def card(thing):
     """Return what is shown when a link to a name is pointed at."""
-    return f"{' '.join(thing.signature.split())}\n{api.summary(thing)}".replace("( ", "(").replace(", )", ")")
+    return f"{' '.join(thing.signature.split())} — {api.summary(thing)}".replace("( ", "(").replace(", )", ")")
 
 
 class LinkNames(SphinxPostTransform):

@@ -5,16 +5,17 @@ thirty of its pictures. They are cut out of the fonts that come with the theme a
 `templates/layout.html` leaves the rest out.
 """
 
-import base64
-import io
 import re
 from pathlib import Path
+
+from extensions import fonts
 
 HERE = Path(__file__).parent
 SHEET = HERE / "static" / "icons.css"
 NAMES = ["angle-left", "angle-right", "arrow-up", "bars", "chevron-down", "circle-half-stroke", "code", "download"]
 NAMES += ["expand", "external-link", "file", "file-pdf", "github", "lightbulb", "list", "magnifying-glass", "moon"]
 NAMES += ["pencil", "rocket", "sun", "xmark"]
+FAMILY = '"Font Awesome 5 Free"'
 HEAD = """\
 /* Written by `python -m extensions.icons` from Font Awesome Free {version} (icons CC BY 4.0, fonts SIL OFL 1.1). */
 :root {{ --fa-font-solid: 900 1em/1 "Font Awesome 5 Free"; --fa-font-brands: 400 1em/1 "Font Awesome 5 Free"; }}
@@ -57,42 +58,22 @@ def code(style, name):
     return int(match[1], 16)
 
 
-def face(path, wanted):
-    """Return the `@font-face` rule of a font cut down to the glyphs wanted that it has."""
-    from fontTools.subset import Options, Subsetter
-    from fontTools.ttLib import TTFont
-
-    options = Options()
-    options.flavor, options.hinting, options.recalc_timestamp, options.layout_features = "woff", False, False, []
-    with TTFont(path) as font:
-        present = sorted(wanted & set(font.getBestCmap()))
-        subsetter = Subsetter(options)
-        subsetter.populate(unicodes=present)
-        subsetter.subset(font)
-        font.flavor = "woff"
-        data = io.BytesIO()
-        font.save(data)
-    return present, (
-        f'@font-face {{ font-family: "Font Awesome 5 Free"; font-weight: 100 900; font-display: block;\n'
-        f"  unicode-range: {', '.join(f'U+{number:X}' for number in present)};\n"
-        f"  src: url(data:font/woff;base64,{base64.b64encode(data.getvalue()).decode()}) }}\n"
-    )
-
-
 def sheet():
     """Return the text of the style sheet."""
     folder = vendor()
     style = (folder / "css" / "all.min.css").read_text(encoding="utf-8")
     theme = (folder.parents[2] / "styles" / "pydata-sphinx-theme.css").read_text(encoding="utf-8")
     codes = {name: code(style, name) for name in NAMES}
-    wanted = glyphs(theme) | set(codes.values())
-    solid, first = face(folder / "webfonts" / "fa-solid-900.ttf", wanted)
+    missing, faces = glyphs(theme) | set(codes.values()), []
     # What is not a picture of the solid font is a brand; one family name serves both.
-    brands, second = face(folder / "webfonts" / "fa-brands-400.ttf", wanted - set(solid))
-    if missing := wanted - set(solid) - set(brands):
+    for name in ("fa-solid-900", "fa-brands-400"):
+        data, present = fonts.cut(folder / "webfonts" / f"{name}.ttf", map(chr, missing), kind="woff")
+        faces.append(fonts.face(data, present, kind="woff", font_family=FAMILY, font_weight="100 900"))
+        missing = missing - set(present)
+    if missing:
         raise ValueError(f"every icon must be in one of the two fonts, got none for {sorted(map(hex, missing))}")
     rules = "".join(f'.fa-{name}::before {{ content: "\\{number:x}"; }}\n' for name, number in codes.items())
-    return HEAD.format(version=folder.name) + rules + first + second
+    return HEAD.format(version=folder.name) + rules + "".join(faces)
 
 
 if __name__ == "__main__":

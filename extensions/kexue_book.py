@@ -8,12 +8,16 @@ from sphinx.application import Sphinx
 from extensions import (
     api_pages,
     book_search,
+    cards,
     chapters,
     citations,
     cite,
     explorer_links,
+    fonts,
     generated,
     icons,
+    launch,
+    mathml,
     notfound,
     page,
     previews,
@@ -23,7 +27,6 @@ from extensions import (
 )
 
 HERE = Path(__file__).parent
-COLAB_BRANCH = "colab"  # the workflow puts the chapters there with a cell that installs the package
 
 
 def setup(app: Sphinx):
@@ -32,10 +35,9 @@ def setup(app: Sphinx):
     app.add_config_value("kexue_sources", chapters.sources_key(), "env")
     app.connect("config-inited", configure)
     app.connect("env-get-outdated", outdated)
-    app.connect("html-page-context", clean_page, priority=900)
     for part in (typesetting, page, citations, explorer_links, generated, book_search, site):
         part.setup(app)
-    for part in (api_pages, cite, icons, notfound, previews, slim):
+    for part in (api_pages, cards, cite, fonts, icons, launch, mathml, notfound, previews, slim):
         part.setup(app)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -58,17 +60,3 @@ def outdated(app, env, added, changed, removed):
 def bibliography_key():
     """Return when the bibliography was changed."""
     return (chapters.ROOT / "chapters" / "references.bib").stat().st_mtime_ns
-
-
-def clean_page(app, pagename, templatename, context, doctree):
-    """Drop the scripts of sphinx-thebe, which is not used; launch Colab from the branch that installs the package."""
-    context["script_files"] = [
-        script
-        for script in context.get("script_files", [])
-        if "thebe" not in f"{script}{getattr(script, 'attributes', '')}".lower()
-    ]
-    branch = app.config.html_theme_options.get("repository_branch", "main")
-    for group in context.get("header_buttons", []):
-        for button in group.get("buttons", []):
-            if "colab" in (button.get("url") or ""):
-                button["url"] = button["url"].replace(f"/blob/{branch}/", f"/blob/{COLAB_BRANCH}/")

@@ -3,7 +3,6 @@
 import base64
 import io
 import re
-import unicodedata
 from html import escape
 from pathlib import Path
 
@@ -11,10 +10,10 @@ from docutils import nodes
 from PIL import Image
 
 from extensions import chapters, generated
+from extensions.plain_math import plain_math
 from kexue_core.notebook.explorer import MIME as EXPLORER
 
 FOLDER, SIZE, LONGEST = "_previews", (1200, 630), 300
-SIGNS = {"sum": "∑", "prod": "∏", "int": "∫", "le": "≤", "ge": "≥", "infty": "∞", "times": "×", "cdot": "·"}
 
 
 def setup(app):
@@ -89,20 +88,7 @@ def plain(markdown):
     >>> plain(r"Softmax is $\\exp(x-\\lambda)$, with *one* [number](a.md).")
     'Softmax is exp(x-λ), with one number.'
     """
-    text = re.sub(r"\$([^$]+)\$", lambda match: formula(match[1]), markdown)
+    text = re.sub(r"\$([^$]+)\$", lambda match: plain_math(match[1]), markdown)
     text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)
     text = re.sub(r"(?<!\w)(\*{1,2})(\S(?:[^*]*\S)?)\1(?!\w)|`([^`]*)`", r"\2\3", text)
     return " ".join(text.split())
-
-
-def formula(tex):
-    """Return a short formula as plain text."""
-
-    def command(match):
-        name = "LAMDA" if match[1].lower() == "lambda" else match[1].upper()
-        try:
-            return unicodedata.lookup(f"GREEK {'CAPITAL' if match[1][0].isupper() else 'SMALL'} LETTER {name}")
-        except KeyError:
-            return SIGNS.get(match[1], match[1])
-
-    return re.sub(r"\\([A-Za-z]+)", command, tex).replace("{", "").replace("}", "")

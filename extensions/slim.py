@@ -1,6 +1,5 @@
 """The site without what no page reads: source maps, fonts twice, other languages, sources that nobody can download."""
 
-import base64
 import re
 from pathlib import Path
 
@@ -10,10 +9,6 @@ NEEDED_BY = {  # part of a file's name -> what a page must hold to need it
     "design": r'class="[^"]*\bsd-',
     "toggle": r'class="(?:[^"]* )?(?:toggle|admonition [^"]*dropdown)[ "]',
 }
-EARLY = [
-    "Main-Regular",
-    "Math-Italic",
-]  # with the style sheet: lines with formulas would break anew when they came later
 
 
 def setup(app):
@@ -45,18 +40,7 @@ def needed(file, body):
 def tidy(app, exception):
     """Remove the files of the finished site that nothing refers to."""
     if exception is None and app.builder.name in ("html", "dirhtml"):
-        embed_fonts(Path(app.outdir) / "_static" / "katex")
         prune(Path(app.outdir))
-
-
-def embed_fonts(folder):
-    """Put the fonts that nearly every formula needs into KaTeX's style sheet."""
-    sheet = folder / "katex.min.css"
-    style = sheet.read_text(encoding="utf-8")
-    for name in EARLY:
-        data = base64.b64encode((folder / "fonts" / f"KaTeX_{name}.woff2").read_bytes()).decode()
-        style = style.replace(f"url(fonts/KaTeX_{name}.woff2)", f"url(data:font/woff2;base64,{data})")
-    sheet.write_text(style, encoding="utf-8")
 
 
 def prune(site):
@@ -70,10 +54,10 @@ def prune(site):
         if (clean := re.sub(r"\n?(?://|/\*)# sourceMappingURL=\S+(?: ?\*/)?", "", text)) != text:
             path.write_text(clean, encoding="utf-8")
     pages = [path.read_text(encoding="utf-8") for path in site.rglob("*.html") if "_static" not in path.parts]
-    named = {name for page in pages for name in re.findall(rf'(?:src|href|content)="[^"]*?({NAME})["?#]', page)}
-    files = [
-        path for folder in ("_static", "_sources", "_images") for path in (site / folder).rglob("*") if path.is_file()
-    ]
+    own = rf'(?:src|href|content)="(?![a-z]+:)[^"]*?({NAME})["?#]'
+    named = {name for page in pages for name in re.findall(own, page)}
+    folders = [site / name for name in ("_static", "_sources", "_images")]
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
     kept, fresh = set(), [path for path in files if path.name in named]
     while fresh:
         kept.update(fresh)

@@ -79,7 +79,7 @@ def test_names_in_code_are_links_only_where_they_mean_the_function():
     text = (SITE / "chapters" / "rope_base.html").read_text()
     link = '<a class="kx-name" href="library/positions.html#min_base" title="'
     assert f'<span class="n">{link}' in text
-    assert re.search(r'title="min_base\(L[^"]*\nReturn the [^"]*" tabindex="-1">min_base</a>', text)
+    assert re.search(r'title="min_base\(L[^"]* — Return the [^"]*" tabindex="-1">min_base</a>', text)
     text = (SITE / "chapters" / "ddpm.html").read_text()
     homes = re.findall(r'<span class="n">(\w+)</span><span class="o">\.</span><span class="n"><a', text)
     assert set(homes) == {

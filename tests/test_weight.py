@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from support import SITE
 
-from extensions import chapters, icons, slim
+from extensions import chapters, fonts, icons, slim
 
 TRANSFER = 450_000  # bytes, compressed as a server does it, with a cold cache: page, styles, scripts, fonts, pictures
 SHIFT = 0.02  # cumulative layout shift
@@ -50,6 +50,8 @@ def test_a_chapter_comes_light_and_stands_still(browser, site, slug):
             target.scroll_into_view_if_needed()
         page.evaluate("document.fonts.ready")
         size = {url: transferred(site / unquote(urlsplit(url).path)) for url in asked if not url.startswith("data:")}
+        late = [url for url in asked if any(f"KaTeX_{name}.woff2" in url for name in fonts.EARLY)]
+        assert not late, "a formula has a new character: python -m extensions.fonts"
         heaviest = sorted(size.items(), key=lambda item: -item[1])[:5]
         assert sum(size.values()) < TRANSFER, heaviest
         assert page.evaluate("shift") < SHIFT, page.evaluate("moved")

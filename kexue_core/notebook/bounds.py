@@ -14,14 +14,17 @@ __all__ = ["Jensen", "Tangent", "objection"]
 
 @dataclass(frozen=True)
 class Tangent:
-    """The gap between both sides is convex in ``var`` and touches zero at ``at``: its second derivative is positive.
+    """The gap between both sides is least at ``at`` and not negative there.
+
+    That is proved by its slope, which is zero there, and its second derivative, which is not negative (or by the turn
+    of the slope): so a convex function lies above its tangent.
 
     Parameters
     ----------
     var : Symbol
         A real symbol; the bound is claimed on the whole interval that its assumptions leave.
     at : Expr
-        The point in that interval where both sides and their slopes are equal.
+        The point in that interval where the slopes of both sides are equal.
 
     Examples
     --------

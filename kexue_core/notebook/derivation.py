@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import sympy as sp
 
 from kexue_core.notebook import laws, typeset
-from kexue_core.notebook.proof import RELATIONS, StepError, verify
+from kexue_core.notebook.proof import RELATIONS, StepError, declare, verify
 
 __all__ = ["Derivation", "Step", "StepError", "verify"]
 
@@ -77,6 +77,8 @@ class Derivation:
         self.where = _several(where, sp.Basic)
         self.for_all = _several(for_all, sp.Basic)
         self.steps = []
+        if self.for_all:
+            declare(self.start, self.for_all)
 
     @property
     def result(self):

@@ -4,13 +4,14 @@ import functools
 
 import mpmath
 import sympy as sp
+from sympy.core.function import AppliedUndef
 
 from kexue_core.notebook import bounds, equations, laws
 from kexue_core.notebook.conditions import Contradiction, assume
 from kexue_core.notebook.premises import insert, objection
 from kexue_core.notebook.zero import TimeLimit, evaluate, proves_zero, refutation, time_limit
 
-__all__ = ["RELATIONS", "StepError", "sides_of", "verify"]
+__all__ = ["RELATIONS", "StepError", "declare", "sides_of", "verify"]
 
 RELATIONS = {"<=": 1, ">=": -1}
 SECONDS = 20  # of processor time for one step
@@ -48,6 +49,18 @@ def verify(old, step):
         raise StepError(f"step {step.because!r}: {error}") from None
     except Exception as error:  # SymPy raises whatever it likes
         raise StepError(f"step {step.because!r}: SymPy fails with {type(error).__name__}: {error}") from error
+
+
+def declare(equation, symbols):
+    """Raise `StepError` if an equation cannot hold identically in symbols."""
+    if not isinstance(equation, sp.Eq):
+        raise StepError(f"only an equation can hold for all {symbols}, got {equation}")
+    gap = insert(equation.lhs - equation.rhs, ())
+    if gap.atoms(AppliedUndef):
+        return  # an equation for an unknown function
+    for form in (gap, *(sp.diff(gap, symbol) for symbol in symbols if not symbol.is_integer)):
+        if form.free_symbols <= set(symbols) and refutation(form, assume())[0]:
+            raise StepError(f"{equation} cannot hold for all {', '.join(map(str, symbols))}")
 
 
 def refuse(step, reason):
