@@ -5,6 +5,7 @@ They are checked when the book is built: the explorer, the control and the stop 
 """
 
 import posixpath
+import re
 from pathlib import PurePosixPath
 from urllib.parse import parse_qsl, unquote
 
@@ -20,8 +21,9 @@ LOGGER = logging.getLogger(__name__)
 
 
 def setup(app):
-    """Register the transform."""
+    """Register the transforms."""
     app.add_post_transform(ExplorerLinks)
+    app.add_post_transform(ExplorerNames)
 
 
 class ExplorerLinks(SphinxPostTransform):
@@ -32,11 +34,16 @@ class ExplorerLinks(SphinxPostTransform):
     def run(self, **kwargs):
         """Replace each link, or say what is wrong with it."""
         for link in list(self.document.findall(addnodes.pending_xref)):
-            target = unquote(link.get("reftarget", ""))
-            if link.get("reftype") != "myst" or "?" not in target:
+            if link.get("reftype") != "myst":
                 continue
-            file, _, fragment = target.rpartition("#")
-            page = self.page(file, link)
+            if link.get("reftargetid"):  # a page that MyST has found
+                file, page, fragment = link["reftarget"], link["reftarget"], unquote(link["reftargetid"])
+            else:
+                file, _, fragment = unquote(link["reftarget"]).rpartition("#")
+                page = self.page(file, link)
+            if "?" not in fragment:
+                continue
+            target = f"{file}#{fragment}"
             name, _, query = fragment.partition("?")
             wrong = f"{file or 'page'} is not a page of the book" if page is None else problem(page, name, query)
             if wrong:
@@ -55,6 +62,24 @@ class ExplorerLinks(SphinxPostTransform):
         folder = posixpath.dirname(self.env.docname)
         name = posixpath.normpath(posixpath.join(folder, str(PurePosixPath(file).with_suffix(""))))
         return name if name in self.env.found_docs else None
+
+
+class ExplorerNames(SphinxPostTransform):
+    """Refuse a name that stands twice on a page: its address would lead to the first place only."""
+
+    default_priority = 900  # the outputs of the cells are chosen by then
+
+    def run(self, **kwargs):
+        """Compare the names of explorers with each other and with the other ids of the page."""
+        taken = set(self.document.ids)
+        for output in list(self.document.findall(nodes.raw)):
+            match = re.match(r'<div class="kx-explorer" id="(\w+)"', output.astext())
+            if match and match[1] in taken:
+                LOGGER.error(
+                    "explorer %r: its name stands twice on the page, give it another one", match[1], location=output
+                )
+            elif match:
+                taken.add(match[1])
 
 
 def problem(page, name, query):

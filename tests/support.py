@@ -59,7 +59,7 @@ def run(slug, sources, patch):
     recorded(Explorer, lambda explorer: made.explorers.update({explorer.name: explorer}))
     patch.setattr(checks, "display", made.checks.append)
     patch.chdir(chapters.ROOT / "chapters")
-    namespace = {"__name__": "__main__", "display": lambda *objects: None}
+    namespace = made.namespace = {"__name__": "__main__", "display": lambda *objects: None}
     try:
         for number, source in enumerate(sources, start=1):
             exec(compile(source, f"{slug}: code cell {number}", "exec"), namespace)

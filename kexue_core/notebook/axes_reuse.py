@@ -87,9 +87,12 @@ def _draw_once(axis, draw, vector, buffer, memory):
             vector._clipd.update((clip, value) for clip, value in known[2] if clip not in vector._clipd)
             axis.stale = False
             return
-        start = buffer.tell()
+        start, depth = buffer.tell(), len(vector.writer._XMLWriter__tags)
         draw(renderer)
-        if key is not None and all(len(clip) == 4 for clip in vector._clipd.asked):  # rectangles: their key is all
+        whole = len(vector.writer._XMLWriter__tags) == depth  # matplotlib leaves a group open whose place is NaN
+        if (
+            key is not None and whole and all(len(clip) == 4 for clip in vector._clipd.asked)
+        ):  # rectangles: their key is all
             buffer.seek(start)
             text = buffer.read()
             markers = [(marker, vector._markers[marker], there) for marker, there in vector._markers.asked.items()]

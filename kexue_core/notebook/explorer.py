@@ -4,12 +4,14 @@ import itertools
 import math
 import re
 
+from kexue_core.notebook.alt import fill, named
 from kexue_core.notebook.checks import strict
 from kexue_core.notebook.controls import Control
+from kexue_core.notebook.drag import drag_rules, place_stops
 from kexue_core.notebook.figures import building_book
 from kexue_core.notebook.formats import format_number
 from kexue_core.notebook.live import live_html, live_widget
-from kexue_core.notebook.pictures import Canvas, pixels
+from kexue_core.notebook.pictures import Canvas
 from kexue_core.notebook.player import control_data, player_html
 from kexue_core.notebook.table import digest, number_table, shown_stops
 
@@ -18,7 +20,6 @@ __all__ = ["Explorer"]
 MIME = "application/vnd.kexue.explorer+json"
 
 _MOST_FRAMES = 2000
-_FIELD = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
 _displayed = {}  # name -> explorer: ids on a page are unique
 
@@ -81,11 +82,7 @@ class Explorer:
         for argument, control in controls.items():
             if not isinstance(control, Control):
                 raise TypeError(f"{argument} must be Linear, Logarithmic, Powers, Choice or Text, got {control!r}")
-        if not (isinstance(alt, str) and alt.strip()):
-            raise ValueError(f"alt must say what is seen, got {alt!r}")
-        for field in _FIELD.finditer(alt):
-            if field[0] in ("{", "}"):
-                raise ValueError(f"alt must have its braces in pairs (a brace itself is written twice), got {alt!r}")
+        named(alt)
         combinations = math.prod(len(control.stops) for control in controls.values())
         if combinations > _MOST_FRAMES:
             raise ValueError(f"controls must have at most {_MOST_FRAMES} combinations of stops, got {combinations}")
@@ -98,7 +95,7 @@ class Explorer:
         self.name = name
         self.label = f"Explorer: {name.replace('_', ' ')}" if label is None else label
         self.controls = controls
-        self._drag = _drag_rules(drag, controls, panels)
+        self._drag = drag_rules(drag, controls, panels)
         self._canvas = Canvas(draw, name, figsize, panels, self._complete({}))
         self._names = None
         self._known = {}  # numbers by combination of stops: the table and the player ask for the same ones
@@ -148,7 +145,7 @@ class Explorer:
         for name, value in values.items():
             control = self.controls[name]
             known[name] = control.names[control.stops.index(value)] if value in control.stops else format_number(value)
-        return _FIELD.sub(lambda field: field[0][0] if field[1] is None else known[field[1]], self.alt)
+        return fill(self.alt, known)
 
     def _drawn(self, values):
         """Return the figure and the numbers of one and the same call of ``draw``."""
@@ -168,8 +165,7 @@ class Explorer:
         if not isinstance(numbers, dict) or not numbers or not all(isinstance(name, str) for name in numbers):
             raise TypeError(f"draw must return a dict of numbers by name, got {numbers!r} at {values}")
         if self._names is None:
-            fields = {field[1] for field in _FIELD.finditer(self.alt)} - {None}
-            unknown = sorted(fields - {*numbers, *self.controls})
+            unknown = sorted(named(self.alt) - {*numbers, *self.controls})
             if unknown:
                 raise ValueError(
                     f"alt must name controls and numbers, {sorted({*numbers, *self.controls})}, "
@@ -227,14 +223,12 @@ class Explorer:
             frames.append(self._canvas.svg(figure))
             values.append([format_number(value) for value in numbers.values()])
             for rule in drags:
-                control = [*self.controls.values()][rule["control"]]
-                places = pixels(figure, figure.axes[rule["axes"]], rule["direction"], control.stops)
-                places = [round(float(place), 1) for place in places]
+                places = place_stops(figure, rule, [*self.controls.values()][rule["control"]])
                 if places not in rule["places"]:
                     rule["places"].append(places)
                 rule["of"].append(rule["places"].index(places))
         for rule in drags:
-            rule["panel"] = self._canvas.column(rule.pop("axes"))
+            rule["panel"] = self._canvas.column(rule["panel"])
         return player_html(
             name=self.name,
             label=self.label,
@@ -252,26 +246,10 @@ class Explorer:
 
     def widget(self):
         """Return the live explorer: ipywidgets over a picture that is redrawn when they move."""
+        return live_widget(self.controls, self.live)
 
-        def show(**values):
-            figure, numbers = self._drawn(values)
-            return live_html(self._canvas.svg(figure), self._described(values, numbers), numbers)
-
-        return live_widget(self.controls, show)
-
-
-def _drag_rules(drag, controls, panels):
-    """Return for each control that follows the pointer its number, its axes and the direction."""
-    rules = []
-    for name, place in (drag or {}).items():
-        direction, axes = place if isinstance(place, tuple) else (place, 0)
-        if name not in controls or controls[name].kind != "slider" or not all(map(_is_real, controls[name].stops)):
-            raise ValueError(f"drag must name controls whose stops are numbers, got {name!r}")
-        if direction not in ("x", "y") or axes not in range(panels[0] * panels[1]):
-            raise ValueError(f"drag of {name!r} must be 'x', 'y' or one of them with a panel's number, got {place!r}")
-        rules.append({"control": [*controls].index(name), "axes": axes, "direction": direction})
-    return rules
-
-
-def _is_real(stop):
-    return isinstance(stop, int | float) or hasattr(stop, "dtype")
+    def live(self, **values):
+        """Return the HTML that the live explorer shows at a stop: the picture and its numbers."""
+        values = self._complete(values)
+        figure, numbers = self._drawn(values)
+        return live_html(self._canvas.svg(figure), self._described(values, numbers), numbers)

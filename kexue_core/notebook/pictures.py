@@ -14,7 +14,6 @@ import sys
 from contextlib import contextmanager
 
 import matplotlib as mpl
-import numpy as np
 from matplotlib._pylab_helpers import Gcf
 
 from kexue_core.notebook.figures import STYLE, book_style, figure_svg, new_figure
@@ -104,17 +103,6 @@ class Canvas:
             begins = [min(axes.get_tightbbox().x0 for axes in column) for column in columns]
         cuts = [0.0, *((begin - _GAP) / width for begin in begins[1:]), 1.0]
         self._layout = [axes.get_position(original=True).frozen() for axes in figure.axes], cuts
-
-
-def pixels(figure, axes, direction, stops):
-    """Return where stops lie on an axis of a drawn figure, in points from the left or from the top."""
-    figure.dpi = 72
-    axes.apply_aspect()
-    ends = np.array([axes.get_xlim()[0], axes.get_ylim()[0]])
-    points = np.tile(ends, (len(stops), 1))
-    points[:, "xy".index(direction)] = stops
-    places = axes.transData.transform(points)
-    return places[:, 0] if direction == "x" else figure.bbox.height - places[:, 1]
 
 
 def _plain(figure):
