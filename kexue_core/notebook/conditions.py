@@ -9,9 +9,10 @@ import random
 
 import sympy as sp
 
-__all__ = ["Conditions", "Contradiction", "assume", "orders"]
+__all__ = ["ENDLESS", "Conditions", "Contradiction", "assume", "orders"]
 
 _POINTS = 4  # random points at which a claim is tried before it is proved
+ENDLESS = (sp.oo, -sp.oo, sp.zoo, sp.nan)
 _ORDERED = (sp.StrictLessThan, sp.StrictGreaterThan, sp.LessThan, sp.GreaterThan)
 
 
@@ -131,7 +132,7 @@ class Conditions:
 
     def differs_from_zero(self, expression):
         """Return whether an expression is proved finite and not zero in every case."""
-        if expression.has(sp.oo, sp.zoo, sp.nan):
+        if expression.has(*ENDLESS):
             return False
         if self._everywhere(expression, lambda e: e.is_nonzero or (e.is_zero is False and e.is_finite)):
             return True
@@ -171,7 +172,7 @@ class Conditions:
         if isinstance(condition, _ORDERED):
             gap = condition.gts - condition.lts
             strict = isinstance(condition, _ORDERED[:2])
-            if gap.has(sp.oo, sp.nan, sp.zoo):
+            if gap.has(*ENDLESS):
                 return None
             if self.positive(gap) if strict else self.nonnegative(gap):
                 return True

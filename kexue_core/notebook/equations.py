@@ -7,8 +7,9 @@ import mpmath
 import sympy as sp
 from sympy.core.function import AppliedUndef
 
-from kexue_core.notebook.premises import insert
-from kexue_core.notebook.zero import evaluate, proves_zero, refutation, smooth
+from kexue_core.notebook.conditions import ENDLESS
+from kexue_core.notebook.premises import contradicts, insert
+from kexue_core.notebook.zero import connected, evaluate, proves_zero, refutation, smooth
 
 __all__ = ["follows", "operated", "solved"]
 
@@ -49,7 +50,7 @@ def follows(before, after, conditions, exactly=False):
 
     With ``exactly`` the factor must be 1 or -1.
     """
-    if any(line.has(sp.nan, sp.zoo, sp.oo) for line in (before, after)):
+    if any(line.has(*ENDLESS) for line in (before, after)):
         return False, "", "a side is not finite"
     if isinstance(before, sp.MatrixBase) or getattr(before, "is_Matrix", False):
         good = any(is_zero(after - sign * before, conditions) for sign in (1, -1))
@@ -198,8 +199,10 @@ def _applied(name, sides, wanted, conditions):
         "real": lambda side: side.is_extended_real and side.is_finite is not False,
     }[domain]
     # one side may be known through the other: in L = R both have the sign of either, but reality must be seen
-    if not (holds(sides[0]) or holds(sides[1])):
-        return False, "", f"no side is proved to be {domain}, where {name} is injective"
+    needed = all if name == "square" else any
+    if not needed(holds(side) for side in sides):
+        sides_are = "a side is not" if needed is all else "no side is"
+        return False, "", f"{sides_are} proved to be {domain}, where {name} is injective"
     if not all(side.is_extended_real for side in sides):
         return False, "", f"both sides must be real for {name} to be injective"
     return _matched([function(side) for side in sides], wanted, conditions)
@@ -215,6 +218,11 @@ def _of_identity(sides, wanted, options, conditions):
         return False, "", f"the equation is not known to be an identity in {names}: prove it, or declare for_all"
     if any(symbol.is_integer for symbol in symbols) and key != "substitute":
         return False, "", f"{symbols[0]} is an integer"
+    if key == "substitute":
+        for symbol, replacement in value:
+            reason = _unfit(symbol, replacement, conditions)
+            if reason:
+                return False, "", reason
     done = {
         "differentiate": lambda side: sp.Derivative(side, value, evaluate=False),
         "integrate": lambda side: sp.Integral(side, value),
@@ -224,6 +232,20 @@ def _of_identity(sides, wanted, options, conditions):
     if not matched[0]:
         return follows(insert(done(sides[0]) - done(sides[1]), ()), insert(wanted[0] - wanted[1], ()), conditions, True)
     return matched
+
+
+def _unfit(symbol, value, conditions):
+    """Say why a value is not proved to obey the assumptions and the conditions on a symbol."""
+    signs = {"positive": conditions.positive, "nonnegative": conditions.nonnegative}
+    signs |= {"negative": lambda e: conditions.positive(-e), "nonpositive": lambda e: conditions.nonnegative(-e)}
+    for fact in ("positive", "nonnegative", "negative", "nonpositive", "integer", "extended_real", "even", "odd"):
+        known = getattr(value, f"is_{fact}", None) or (fact in signs and signs[fact](value))
+        if getattr(symbol, f"is_{fact}") and not known:
+            return f"{symbol} is {fact}, which {value} is not known to be"
+    for condition in conditions.where:
+        if symbol in condition.free_symbols and not conditions.truth(condition.subs(symbol, value)):
+            return f"{value} is not known to keep the condition {condition}"
+    return ""
 
 
 def solved(old, new, options, conditions):
@@ -253,6 +275,9 @@ def solved(old, new, options, conditions):
 
 def _outside(unknown, solution, conditions):
     """Say why a solution contradicts the assumptions on the unknown."""
+    reason = contradicts(unknown, solution, conditions.where)
+    if reason:
+        return reason
     values = [evaluate(solution, point) for point in conditions.points(solution.free_symbols)]
     values = [value for value in values if value is not None]
     real = [value for value in values if isinstance(value, mpmath.mpf)]
@@ -278,7 +303,7 @@ def _only(equation, unknown, solution, conditions):
                 return note
     for function in (top, equation, *_isolated(equation, unknown)):
         function = sp.expand(function) if function.is_polynomial(unknown) else function
-        if unknown.is_extended_real and smooth(function, unknown, conditions):
+        if connected(unknown, conditions) and smooth(function, unknown, conditions):
             slope = sp.diff(function, unknown)
             monotone = conditions.positive(slope) or conditions.positive(-slope)
             if monotone and _inside(unknown, solution, conditions):

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import sympy as sp
 
+from kexue_core.notebook.conditions import ENDLESS
+
 __all__ = [
     "Bernoulli",
     "Exponential",
@@ -61,6 +63,10 @@ class _Law:
         """Return the mean of a power."""
         raise NotImplementedError
 
+    def nonnegative(self):
+        """Return pairs of what must not be negative, and whether it must be positive."""
+        return ()
+
     def density(self):
         """Return ``(density, low, high)``, or None if the law has no density."""
         return None
@@ -78,6 +84,10 @@ class Normal(_Law):
         self._check_range(-sp.oo, sp.oo)
         if self.std.is_nonpositive:
             raise LawError(f"a standard deviation must be positive, got {self.std}")
+
+    def nonnegative(self):
+        """Return the standard deviation."""
+        return ((self.std, True),)
 
     def moment(self, power):
         """Return the mean of a power, from the double factorials."""
@@ -108,6 +118,10 @@ class Uniform(_Law):
         self._check_range(self.low, self.high)
         if (self.high - self.low).is_nonpositive or not (self.low.is_finite is not False is not self.high.is_finite):
             raise LawError(f"a uniform law needs low < high, got {self.low} and {self.high}")
+
+    def nonnegative(self):
+        """Return the length of the interval."""
+        return ((self.high - self.low, True),)
 
     def moment(self, power):
         """Return the mean of a power."""
@@ -157,6 +171,10 @@ class Bernoulli(_Law):
         if self.p.is_negative or (1 - self.p).is_negative:
             raise LawError(f"a probability must lie between 0 and 1, got {self.p}")
 
+    def nonnegative(self):
+        """Return both probabilities."""
+        return ((self.p, False), (1 - self.p, False))
+
     def moment(self, power):
         """Return the probability of one."""
         return self.p if power else sp.S.One
@@ -180,6 +198,10 @@ class Exponential(_Law):
         self._check_range(sp.S.Zero, sp.oo)
         if self.rate.is_nonpositive:
             raise LawError(f"a rate must be positive, got {self.rate}")
+
+    def nonnegative(self):
+        """Return the rate."""
+        return ((self.rate, True),)
 
     def moment(self, power):
         """Return a factorial over a power of the rate."""
@@ -210,18 +232,20 @@ class Moments(_Law):
             negative = value.is_negative or (value.is_zero and self.symbol.is_nonzero and power)
             if (power % 2 == 0 or self.symbol.is_nonnegative) and negative:
                 raise LawError(f"the mean of {self.symbol**power} cannot be {value}")
-        for low in known:
-            for high in known:
-                if 2 * low in known and 2 * high in known and low + high in known and low < high:
-                    spread = known[2 * low] * known[2 * high] - known[low + high] ** 2
-                    if _negative(spread):
-                        raise LawError(f"no law has the moments {dict(self.moments)}: a variance would be negative")
-        for size in range(2, 5):
-            for first in range(0, max(known) + 1, 2):
-                if all(first + power in known for power in range(2 * size - 1)):
-                    table = sp.Matrix(size, size, lambda i, j: known[first + i + j])  # noqa: B023
-                    if _negative(table.det()):
-                        raise LawError(f"no law has the moments {dict(self.moments)}: a variance would be negative")
+        if any(_negative(value) for value, _ in self.nonnegative()):
+            raise LawError(f"no law has the moments {dict(self.moments)}: a variance would be negative")
+
+    def nonnegative(self):
+        """Return what variances and their like must not be: determinants of tables of known moments."""
+        known = {0: sp.S.One, **dict(self.moments)}
+        tables = [(a, b) for a in known for b in known if a < b]
+        tables += [tuple(range(first, first + size)) for size in (3, 4) for first in (0, 1)]
+        found = []
+        for powers in tables:
+            if all(a + b in known for a in powers for b in powers):
+                table = sp.Matrix(len(powers), len(powers), lambda i, j: known[powers[i] + powers[j]])  # noqa: B023
+                found.append((table.det(), False))
+        return found
 
     def moment(self, power):
         """Return a declared moment."""
@@ -297,15 +321,28 @@ def expectation(expression, over, conditions):
         On the other symbols.
     """
     symbols(over)
+    for law in over:
+        for one in law if isinstance(law, Uncorrelated) else (law,):
+            for value, strict in one.nonnegative():
+                if conditions.positive(-value) or (strict and conditions.nonnegative(-value)):
+                    raise LawError(f"the conditions do not allow {one}")
     if isinstance(expression, sp.MatrixBase):
         return expression.applyfunc(lambda entry: expectation(entry, over, conditions))
     expression = expression.doit()
-    for law in over:
+    for place, law in enumerate(over):
         if isinstance(law, Uncorrelated):
             expression = _uncorrelated(expression, law)
         else:
-            expression = _over_one(expression, law, conditions)
+            expression = _over_one(expression, law, over[place + 1 :], conditions)
     return expression
+
+
+def _product(mean, factor, others, conditions):
+    """Return a mean times a factor, which must have a mean over the other laws even where it is multiplied by 0."""
+    left = [law for law in others if not factor.is_polynomial(*symbols((law,)))] if mean == 0 else []
+    if left and factor.free_symbols & symbols(tuple(left)):
+        expectation(factor, others, conditions)
+    return mean * factor
 
 
 def _uncorrelated(expression, group):
@@ -320,13 +357,14 @@ def _uncorrelated(expression, group):
     return total
 
 
-def _over_one(expression, law, conditions):
+def _over_one(expression, law, others, conditions):
     x = law.symbol
     if x not in expression.free_symbols:
         return expression
     if expression.is_polynomial(x):
         terms = sp.Poly(expression, x).terms()
-        return sum((coefficient * law.moment(power) for (power,), coefficient in terms), sp.S.Zero)
+        means = (_product(law.moment(power), c, others, conditions) for (power,), c in terms)
+        return sum(means, sp.S.Zero)
     if hasattr(law, "values"):
         return sum(weight * expression.subs(x, value) for value, weight in law.values())
     if law.density() is None:
@@ -335,23 +373,21 @@ def _over_one(expression, law, conditions):
         return _in_pieces(expression, law, conditions)
     total = sp.S.Zero
     for term in sp.Add.make_args(sp.expand(expression, power_exp=False)):
-        total += _of_term(term, law, conditions)
+        constant, rest = term.as_independent(x, as_Add=False)
+        total += _product(_of_term(rest, law, conditions), constant, others, conditions)
     return total
 
 
 def _of_term(term, law, conditions):
-    """Return the mean of one term: constant factor, power of a normal symbol, or the integral over the density."""
+    """Return the mean of one term: by moments, by one step of E[z g(z)] = E[g'(z)], or by the density."""
     x = law.symbol
-    constant, rest = term.as_independent(x, as_Add=False)
-    if rest.is_polynomial(x):
-        return constant * sum(c * law.moment(power) for (power,), c in sp.Poly(rest, x).terms())
+    if term.is_polynomial(x):
+        return sum(c * law.moment(power) for (power,), c in sp.Poly(term, x).terms())
     standard = isinstance(law, Normal) and law.mean == 0 and law.std == 1
-    if standard and rest.has(sp.erf, sp.erfc):
-        inner = rest / x  # E[z g(z)] = E[g'(z)]
-        if rest.subs(x, 0) == 0 and not sp.fraction(inner)[1].has(x):
-            parts = sp.Add.make_args(sp.expand(sp.diff(inner, x)))
-            return constant * sum(_integral(part, law, conditions) for part in parts)
-    return constant * _integral(rest, law, conditions)
+    if standard and term.has(sp.erf, sp.erfc) and term.subs(x, 0) == 0 and not sp.fraction(term / x)[1].has(x):
+        parts = sp.Add.make_args(sp.expand(sp.diff(term / x, x)))
+        return sum(_integral(part, law, conditions) for part in parts)
+    return _integral(term, law, conditions)
 
 
 def _integral(expression, law, conditions, low=None, high=None):
@@ -362,7 +398,7 @@ def _integral(expression, law, conditions, low=None, high=None):
     ends = [low, *_singular(expression, x, low, high), high]
     pieces = [sp.integrate(integrand, (x, a, b)) for a, b in itertools.pairwise(ends)]
     found = conditions.settle(sp.Add(*pieces))
-    if found.has(sp.Integral, sp.oo, sp.zoo, sp.nan):
+    if found.has(sp.Integral, *ENDLESS):
         raise LawError(f"SymPy does not find the mean of {expression} over {x}")
     return found
 

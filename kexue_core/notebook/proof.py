@@ -7,8 +7,8 @@ import sympy as sp
 from sympy.core.function import AppliedUndef
 
 from kexue_core.notebook import bounds, equations, laws
-from kexue_core.notebook.conditions import Contradiction, assume
-from kexue_core.notebook.premises import insert, objection
+from kexue_core.notebook.conditions import ENDLESS, Contradiction, assume
+from kexue_core.notebook.premises import contradicts, insert, objection
 from kexue_core.notebook.zero import TimeLimit, evaluate, proves_zero, refutation, time_limit
 
 __all__ = ["RELATIONS", "StepError", "declare", "sides_of", "verify"]
@@ -72,6 +72,9 @@ def _well_formed(old, step):
     if isinstance(old, sp.Eq) != isinstance(step.new, sp.Eq):
         raise StepError(f"step {step.because!r} mixes an equation and an expression: {old} and {step.new}")
     _one_symbol_for_each_name(old, step)
+    for text in _texts(step):
+        if step.kind != "numeric" and text.has(sp.Float):
+            raise StepError(f"step {step.because!r}: a proof uses no floating-point numbers, got {text}")
     for line in (old, step.new):
         if line.has(*_BAD) or (line.has(sp.oo, -sp.oo) and not _only_in_limits(line, step)):
             raise StepError(f"step {step.because!r}: a line must be finite, got {line}")
@@ -83,12 +86,24 @@ def _well_formed(old, step):
                 raise StepError(f"step {step.because!r}: {reason} in {part}")
 
 
+def _texts(step):
+    """Return everything that a step names beside its lines."""
+    options = step.options
+    texts = [*options.get("given", ()), *options["where"]]
+    texts += [value for key, value in options.items() if isinstance(value, sp.Basic) and key != "solve_for"]
+    for pairs in (options.get("substitute", ()), options.get("integrate", ())):
+        texts += [part for pair in pairs for part in (pair if isinstance(pair, tuple) else (pair,))]
+    for law in options.get("over", ()):
+        texts += law.parameters
+    return texts
+
+
 def _one_symbol_for_each_name(old, step):
     """Refuse two symbols of one name, which look alike and are not the same."""
-    texts = [old, step.new, *step.options.get("given", ()), *step.options["where"]]
+    texts = [old, step.new, *_texts(step)]
     names = {}
-    for symbol in set().union(*(text.atoms(sp.Symbol) for text in texts)):
-        if not isinstance(symbol, sp.Dummy) and names.setdefault(symbol.name, symbol) != symbol:
+    for symbol in set().union(*(text.atoms(sp.Symbol, sp.MatrixSymbol) for text in texts)):
+        if not isinstance(symbol, sp.Dummy) and names.setdefault(str(symbol), symbol) != symbol:
             raise StepError(f"step {step.because!r}: two symbols of different assumptions are called {symbol}")
 
 
@@ -114,11 +129,17 @@ def _bound_variables(part):
             return f"{var} is an integer, but an integral runs over all real numbers"
         if not isinstance(part, sp.Integral) and (var.is_even is not None or var.is_prime or var.is_composite):
             return f"{var} is not any integer"
+        if not isinstance(part, sp.Integral) and len(ends) == 2 and not _whole(*ends):
+            return f"the ends {ends[0]} and {ends[1]} are not known to be whole numbers apart"
         if len(ends) == 2:
             reason = _outside_range(var, ends[0], ends[1], isinstance(part, sp.Integral))
             if reason:
                 return reason
     return ""
+
+
+def _whole(low, high):
+    return any(end in ENDLESS for end in (low, high)) or (high - low).is_integer
 
 
 def _outside_range(var, low, high, closed):
@@ -180,7 +201,7 @@ def _step(old, step):
         if operations:
             refuse(step, f"{operations[0]} acts on the two sides of an equation, and this line has none")
         lines = [old, new]
-    reason = objection(given, lines) if given else ""
+    reason = objection(given, lines, options["where"]) if given else ""
     if reason:
         raise StepError(f"step {step.because!r}: {reason}")
     if not isinstance(new, sp.Eq):
@@ -208,6 +229,9 @@ def _expectation(old, over, conditions):
 def _mean(old, step):
     conditions = assume(step.options["where"])
     random = laws.symbols(step.options["over"])
+    for condition in step.options["where"]:
+        if random & condition.free_symbols:
+            refuse(step, f"the condition {condition} does not hold for all values of a random symbol")
     if random & step.new.free_symbols:
         refuse(step, f"the mean over {', '.join(map(str, random & step.new.free_symbols))} still contains it")
     if not random & old.free_symbols:
@@ -231,7 +255,7 @@ def sides_of(var, to, direction):
         if direction not in (None, side, "+-"):
             raise Contradiction(f"{to} is reached from one side only, got direction {direction!r}")
         forbidden = var.is_nonpositive if to == sp.oo else var.is_nonnegative
-    elif to.is_finite is False or to.has(sp.oo, sp.nan, sp.zoo):
+    elif to.is_finite is False or to.has(*ENDLESS):
         raise Contradiction(f"{var} cannot tend to {to}")
     elif var.is_integer:
         raise Contradiction(f"{var} is an integer, which does not tend to {to}")
@@ -295,7 +319,13 @@ def _limit(old, step):
     news = list(step.new) if isinstance(step.new, sp.MatrixBase) else [step.new]
     if getattr(old, "shape", ()) != getattr(step.new, "shape", ()):
         refuse(step, "the lines have different shapes")
-    for expression, new in zip(olds, news):
+    special = _special_values([old, to], var, options["where"])
+    pairs = [(a.subs(v), n.subs(v), to.subs(v)) for a, n in zip(olds, news) for v in special]
+    for expression, new, to in pairs:
+        if expression.has(*ENDLESS):
+            continue
+        if new.has(sp.nan, sp.zoo):
+            refuse(step, f"{step.new} has no value where {old} has one: {expression}")
         for side in chosen:
             for case in conditions.cases:
                 found = _limit_of(conditions.of(expression, case), var, conditions.of(to, case), side)
@@ -307,6 +337,28 @@ def _limit(old, step):
                     plain = assume() if case else conditions
                     _require_zero(found - wanted, step, plain)
     return ()
+
+
+def _special_values(lines, var, where):
+    """Return substitutions: none, and for each parameter the values where something vanishes.
+
+    There a general formula need not hold, and SymPy does not say so.
+    """
+    found = [{}]
+    parts = set().union(*(line.atoms(sp.Add) for line in lines))
+    parts |= {pow_.exp for line in lines for pow_ in line.atoms(sp.Pow)}
+    sums = sorted((part for part in parts if var not in part.free_symbols), key=sp.default_sort_key)
+    parameters = set().union(*(line.free_symbols for line in lines)) - {var}
+    for parameter in sorted(parameters, key=str):
+        values = {sp.S.Zero}
+        for part in sums:
+            slope = sp.diff(part, parameter)
+            if parameter not in slope.free_symbols and slope != 0:
+                values.add(sp.expand(parameter - part / slope))
+        for value in sorted(values, key=sp.default_sort_key):
+            if not contradicts(parameter, value, where) and len(found) < 8:
+                found.append({parameter: value})
+    return found
 
 
 @functools.lru_cache(maxsize=256)
@@ -324,7 +376,7 @@ def _limit_of(expression, var, to, side):
         found = sp.limit(moved, distance, 0, "+")
     if found.has(sp.Limit, sp.AccumBounds, sp.nan, sp.zoo, sp.Order):
         raise Contradiction(f"SymPy finds no limit of {expression} (it says {found})")
-    if found.has(sp.oo) and found not in (sp.oo, -sp.oo):
+    if found.has(*ENDLESS) and found not in (sp.oo, -sp.oo):
         raise Contradiction(f"SymPy leaves the limit of {expression} open (it says {found})")
     return found
 
@@ -338,25 +390,38 @@ def _series(old, step):
         refuse(step, "a series needs a finite point and an order of at least 1")
     if var.is_extended_real is None and old.has(*_UNEVEN):
         refuse(step, f"{var} may be complex, where the function is no power series")
-    gap = old - step.new
-    for side in chosen:
-        terms = [_terms(line, var, about, side, order) for line in (old, step.new)]
-        if None in terms:
-            terms = [_terms(gap, var, about, side, order), sp.S.Zero]
-        if None in terms:
-            refuse(step, f"SymPy does not expand {gap} up to order {order}")
-        _require_zero(terms[0] - terms[1], step, conditions)
-        if not gap.has(*_UNEVEN, sp.Max, sp.Min, sp.Pow, sp.log) or _regular(gap, var):
-            break  # one side suffices: a power series is the same on both
+    for values in _special_values([old, about], var, options["where"]):
+        lines, place = [line.subs(values) for line in (old, step.new)], about.subs(values)
+        if lines[0].has(*ENDLESS):
+            continue
+        if lines[1].has(*ENDLESS):
+            refuse(step, f"{step.new} has no value where {old} has one: {lines[0]}")
+        # one side suffices for a quotient of power series: it has the same expansion on both
+        for side in chosen[:1] if all(_meromorphic(line, var, place) for line in lines) else chosen:
+            terms = [_terms(line, var, place, side, order) for line in lines]
+            if None in terms:
+                terms = [_terms(lines[0] - lines[1], var, place, side, order), sp.S.Zero]
+            if None in terms:
+                refuse(step, f"SymPy does not expand {lines[0] - lines[1]} up to order {order}")
+            _require_zero(terms[0] - terms[1], step, conditions)
     return ()
 
 
-def _regular(expression, var):
-    """Tell whether roots, logarithms and corners of an expression are free of a variable."""
-    corners = expression.atoms(*_UNEVEN, sp.Max, sp.Min, sp.log)
-    roots = [p for p in expression.atoms(sp.Pow) if not p.exp.is_Integer and p.base != sp.E]
-    inside = [p for p in expression.atoms(sp.exp, sp.atan) if not p.args[0].is_polynomial(var)]
-    return not any(var in part.free_symbols for part in [*corners, *roots, *inside])
+def _meromorphic(expression, var, place):
+    """Tell whether an expression is seen to be a quotient of convergent power series around a point."""
+    if var not in expression.free_symbols or expression == var:
+        return True
+    if isinstance(expression, sp.Pow) and not expression.exp.is_Integer:
+        base, power = expression.args
+        at = base.subs(var, place)
+        return var not in power.free_symbols and bool(at.is_positive) and base.is_polynomial(var)
+    if isinstance(expression, sp.log):
+        return bool(expression.args[0].subs(var, place).is_positive) and expression.args[0].is_polynomial(var)
+    if isinstance(expression, sp.exp | sp.sin | sp.cos | sp.sinh | sp.cosh):
+        return expression.args[0].is_polynomial(var)
+    if isinstance(expression, sp.Add | sp.Mul | sp.Pow):
+        return all(_meromorphic(arg, var, place) for arg in expression.args)
+    return False
 
 
 @functools.lru_cache(maxsize=256)
@@ -381,6 +446,9 @@ def _terms(expression, var, about, side, order):
 def _bound(old, step):
     options = step.options
     conditions = assume(options["where"])
+    for line in (old, step.new):
+        if not line.is_extended_real and not all(symbol.is_extended_real for symbol in line.free_symbols):
+            refuse(step, f"{line} is not known to be real")
     gap = (RELATIONS[options["relation"]] * (step.new - old)).doit()
     reason, note = bounds.objection(gap, old, step.new, options["relation"], options["by"], conditions)
     if reason:
@@ -391,19 +459,24 @@ def _bound(old, step):
 def _numeric(old, step):
     for point in step.options["at"]:
         point = {symbol: sp.sympify(value) for symbol, value in point.items()}
-        reason = _point_allowed(point) or _numerically(old, step.new, point, step.options["atol"])
+        reason = _point_allowed(point, step.options["where"]) or _numerically(
+            old, step.new, point, step.options["atol"]
+        )
         if reason:
             raise StepError(f"step {step.because!r} fails at {point}: {reason}")
     return ()
 
 
-def _point_allowed(point):
+def _point_allowed(point, where):
     for symbol, value in point.items():
         if value.free_symbols or value.is_finite is not True:
             return f"{symbol} must be a finite number, got {value}"
         for fact, truth in symbol.assumptions0.items():
             if getattr(value, f"is_{fact}", None) is (not truth) and fact not in ("commutative", "zero"):
                 return f"{symbol} is {fact if truth else 'not ' + fact}, got {value}"
+    for condition in where:
+        if condition.subs(point) is sp.false:
+            return f"the condition {condition} does not hold"
     return ""
 
 
@@ -418,6 +491,8 @@ def _numerically(old, new, point, atol):
     for pair in pairs:
         values = []
         for side in pair:
+            if side.atoms(AppliedUndef):
+                return f"{side} has no value, its function is not known"
             if any(s.is_convergent() is not sp.true for s in side.subs(point).atoms(sp.Sum) if _endless(s)):
                 return f"SymPy cannot prove that {side} converges"
             first, second = (evaluate(side, point, digits) for digits in (40, 55))

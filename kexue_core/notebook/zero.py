@@ -11,7 +11,7 @@ from sympy.core.function import AppliedUndef
 from kexue_core.notebook import matrices, sums
 from kexue_core.notebook.conditions import Contradiction, assume, orders
 
-__all__ = ["TimeLimit", "evaluate", "proves_zero", "refutation", "smooth", "time_limit"]
+__all__ = ["TimeLimit", "connected", "evaluate", "proves_zero", "refutation", "smooth", "time_limit"]
 
 _DIGITS = 30
 _FAILURES = (
@@ -119,13 +119,21 @@ def smooth(expression, var, conditions):
         return (whole or apart) and smooth(base, var, conditions)
     if isinstance(expression, sp.log):
         return conditions.positive(expression.args[0]) and smooth(expression.args[0], var, conditions)
-    if isinstance(expression, _ENTIRE):
-        real = all(arg.is_extended_real is not False for arg in expression.args)
-        return real and all(smooth(arg, var, conditions) for arg in expression.args)
+    if isinstance(expression, _ENTIRE) or (isinstance(expression, _ON_THE_LINE) and expression.args[0].is_real):
+        return all(smooth(arg, var, conditions) for arg in expression.args)
     return False
 
 
-_ENTIRE = (sp.Add, sp.Mul, sp.exp, sp.sin, sp.cos, sp.sinh, sp.cosh, sp.tanh, sp.atan, sp.asinh, sp.erf, sp.erfc)
+_ENTIRE = (sp.Add, sp.Mul, sp.exp, sp.sin, sp.cos, sp.sinh, sp.cosh, sp.erf, sp.erfc)
+_ON_THE_LINE = (sp.tanh, sp.atan, sp.asinh)
+
+
+def connected(var, conditions):
+    """Tell whether a real symbol ranges over an interval, so that a derivative tells about all of it."""
+    whole = var.is_extended_real and not var.is_integer and var.is_rational is None
+    one_sign = var.is_positive or var.is_negative or var.is_zero is not False
+    holes = conditions.nonzero + [gap for gap, _ in conditions.rest]
+    return bool(whole and one_sign) and not any(var in gap.free_symbols for gap in holes)
 
 
 def proves_zero(expression, conditions, depth=0):
@@ -142,6 +150,7 @@ def proves_zero(expression, conditions, depth=0):
 
 
 _WAYS = (
+    lambda e: sp.ratsimp(e) if e.is_rational_function() and not e.is_polynomial() else e,
     sp.expand,
     lambda e: sp.expand(sp.together(e)),
     lambda e: sp.cancel(sp.together(e)) if sp.count_ops(e) < 2000 else e,
@@ -182,12 +191,12 @@ def _structural(expression, conditions, depth):
         if expression.has(sp.Trace):
             candidates.append(matrices.with_plain_traces(expression))
         if expression.has(sp.Sum, sp.Integral):
-            light = lambda e: _looks_zero(sp.expand_log(e), _WAYS[:8])  # noqa: E731
+            light = lambda e: _looks_zero(sp.expand_log(e), _WAYS[:9])  # noqa: E731
             if expression.has(sp.binomial):
                 candidates.append(sums.binomial_sums(expression))
             united = sums.unite(expression, light)
             candidates.append(united)
-            candidates.append(sums.antiderivatives(united))
+            candidates.append(sums.antiderivatives(united, _smooth_beside_unknown))
             for moved in sums.integrals_without_inner_functions(expression):
                 candidates.append(sums.unite(moved, light))
     for candidate in candidates:
@@ -209,6 +218,13 @@ def _structural(expression, conditions, depth):
 _SLOW = (sp.atan, sp.log, sp.asinh, sp.erf, sp.exp, sp.tanh)
 
 
+def _smooth_beside_unknown(expression, var):
+    """Tell whether an expression is smooth where its unknown functions are."""
+    unknown = [*expression.atoms(sp.Derivative), *expression.atoms(AppliedUndef)]
+    plain = expression.subs([(part, sp.Dummy(real=True)) for part in unknown])
+    return smooth(plain, var, assume())
+
+
 def _under(expression, where, conditions, depth):
     try:
         return proves_zero(expression, assume(conditions.where + where), depth + 1)
@@ -221,9 +237,11 @@ def _is_constant_zero(expression, conditions):
     if not expression.has(*_SLOW):
         return False
     for var in sorted(expression.free_symbols, key=lambda symbol: symbol.name):
-        if not var.is_extended_real or var.is_integer:
-            continue
-        if not smooth(expression, var, conditions) or not _looks_zero(sp.diff(expression, var), _WAYS[:8]):
+        if (
+            not connected(var, conditions)
+            or not smooth(expression, var, conditions)
+            or not _looks_zero(sp.diff(expression, var), _WAYS[:9])
+        ):
             continue
         for value in (1, 0, 2) if not var.is_negative else (-1,):
             if var.is_positive and value == 0:
