@@ -1,5 +1,6 @@
 """How a step is verified: one function for each kind, under one time limit."""
 
+import contextlib
 import functools
 
 import mpmath
@@ -9,12 +10,13 @@ from sympy.core.function import AppliedUndef
 from kexue_core.notebook import bounds, equations, laws
 from kexue_core.notebook.conditions import ENDLESS, Contradiction, assume
 from kexue_core.notebook.premises import contradicts, insert, objection
-from kexue_core.notebook.zero import TimeLimit, evaluate, proves_zero, refutation, time_limit
+from kexue_core.notebook.zero import FAILURES, TimeLimit, evaluate, proves_zero, refutation, time_limit
 
 __all__ = ["RELATIONS", "StepError", "declare", "sides_of", "verify"]
 
 RELATIONS = {"<=": 1, ">=": -1}
 SECONDS = 20  # of processor time for one step
+SPECIAL_SECONDS = 1  # for a look at a special value of a parameter
 _BAD = (sp.nan, sp.zoo)
 
 
@@ -319,13 +321,7 @@ def _limit(old, step):
     news = list(step.new) if isinstance(step.new, sp.MatrixBase) else [step.new]
     if getattr(old, "shape", ()) != getattr(step.new, "shape", ()):
         refuse(step, "the lines have different shapes")
-    special = _special_values([old, to], var, options["where"])
-    pairs = [(a.subs(v), n.subs(v), to.subs(v)) for a, n in zip(olds, news) for v in special]
-    for expression, new, to in pairs:
-        if expression.has(*ENDLESS):
-            continue
-        if new.has(sp.nan, sp.zoo):
-            refuse(step, f"{step.new} has no value where {old} has one: {expression}")
+    for expression, new in zip(olds, news):
         for side in chosen:
             for case in conditions.cases:
                 found = _limit_of(conditions.of(expression, case), var, conditions.of(to, case), side)
@@ -334,19 +330,34 @@ def _limit(old, step):
                     if found != new:
                         refuse(step, f"from the side {side} the limit is {found}")
                 else:
-                    plain = assume() if case else conditions
-                    _require_zero(found - wanted, step, plain)
+                    _require_zero(found - wanted, step, assume() if case else conditions)
+        _at_special_values(expression, new, to, step, lambda e, place: _limit_of(e, var, place, chosen[0]))
     return ()
 
 
+def _at_special_values(old, new, to, step, found):
+    """Refuse a formula that is wrong for a special value of a parameter, as far as SymPy tells in a short time."""
+    for values in _special_values([old, to], step.options["var"], step.options["where"]):
+        line, wanted, place = (e.subs(values) for e in (old, new, to))
+        if line.has(*ENDLESS):
+            continue
+        with contextlib.suppress(TimeLimit, Contradiction, *FAILURES), time_limit(SPECIAL_SECONDS):
+            value = found(line, place)
+            if value is None or value.has(*ENDLESS):
+                continue
+            if wanted.has(*ENDLESS) or refutation(value - wanted, assume())[0]:
+                at = ", ".join(f"{symbol} = {number}" for symbol, number in values.items())
+                raise StepError(f"step {step.because!r}: at {at} the line before gives {value}, not {wanted}")
+
+
 def _special_values(lines, var, where):
-    """Return substitutions: none, and for each parameter the values where something vanishes.
+    """Return substitutions: for each parameter the values where something vanishes.
 
     There a general formula need not hold, and SymPy does not say so.
     """
-    found = [{}]
-    parts = set().union(*(line.atoms(sp.Add) for line in lines))
-    parts |= {pow_.exp for line in lines for pow_ in line.atoms(sp.Pow)}
+    found = []
+    powers = set().union(*(line.atoms(sp.Pow) for line in lines))
+    parts = {power.base for power in powers if power.exp.is_negative} | {power.exp for power in powers}
     sums = sorted((part for part in parts if var not in part.free_symbols), key=sp.default_sort_key)
     parameters = set().union(*(line.free_symbols for line in lines)) - {var}
     for parameter in sorted(parameters, key=str):
@@ -390,20 +401,18 @@ def _series(old, step):
         refuse(step, "a series needs a finite point and an order of at least 1")
     if var.is_extended_real is None and old.has(*_UNEVEN):
         refuse(step, f"{var} may be complex, where the function is no power series")
-    for values in _special_values([old, about], var, options["where"]):
-        lines, place = [line.subs(values) for line in (old, step.new)], about.subs(values)
-        if lines[0].has(*ENDLESS):
-            continue
-        if lines[1].has(*ENDLESS):
-            refuse(step, f"{step.new} has no value where {old} has one: {lines[0]}")
-        # one side suffices for a quotient of power series: it has the same expansion on both
-        for side in chosen[:1] if all(_meromorphic(line, var, place) for line in lines) else chosen:
-            terms = [_terms(line, var, place, side, order) for line in lines]
-            if None in terms:
-                terms = [_terms(lines[0] - lines[1], var, place, side, order), sp.S.Zero]
-            if None in terms:
-                refuse(step, f"SymPy does not expand {lines[0] - lines[1]} up to order {order}")
-            _require_zero(terms[0] - terms[1], step, conditions)
+    # one side suffices for a quotient of power series: it has the same expansion on both
+    whole = all(_meromorphic(line, var, about) for line in (old, step.new))
+    for side in chosen[:1] if whole else chosen:
+        terms = [_terms(line, var, about, side, order) for line in (old, step.new)]
+        if None in terms:
+            terms = [_terms(old - step.new, var, about, side, order), sp.S.Zero]
+        if None in terms:
+            refuse(step, f"SymPy does not expand {old - step.new} up to order {order}")
+        _require_zero(terms[0] - terms[1], step, conditions)
+    wanted = _terms(step.new, var, about, chosen[0], order)
+    if wanted is not None:
+        _at_special_values(old, wanted, about, step, lambda e, place: _terms(e, var, place, chosen[0], order))
     return ()
 
 

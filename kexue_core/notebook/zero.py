@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import threading
+import time
 
 import mpmath
 import sympy as sp
@@ -11,10 +12,10 @@ from sympy.core.function import AppliedUndef
 from kexue_core.notebook import matrices, sums
 from kexue_core.notebook.conditions import Contradiction, assume, orders
 
-__all__ = ["TimeLimit", "connected", "evaluate", "proves_zero", "refutation", "smooth", "time_limit"]
+__all__ = ["FAILURES", "TimeLimit", "connected", "evaluate", "proves_zero", "refutation", "smooth", "time_limit"]
 
 _DIGITS = 30
-_FAILURES = (
+FAILURES = (
     NotImplementedError,
     TypeError,
     ValueError,
@@ -33,7 +34,10 @@ class TimeLimit(BaseException):
 
 @contextlib.contextmanager
 def time_limit(seconds):
-    """Raise `TimeLimit` when the block has used so much processor time (in the main thread of a Unix process)."""
+    """Raise `TimeLimit` when the block has used so much processor time (in the main thread of a Unix process).
+
+    Blocks may be nested; the outer limit holds inside too.
+    """
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
         yield
         return
@@ -42,12 +46,15 @@ def time_limit(seconds):
         raise TimeLimit
 
     before = signal.signal(signal.SIGPROF, stop)
-    signal.setitimer(signal.ITIMER_PROF, seconds)
+    left, start = signal.getitimer(signal.ITIMER_PROF)[0], time.process_time()
+    signal.setitimer(signal.ITIMER_PROF, min(seconds, left) if left else seconds)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, before)
+        if left:
+            signal.setitimer(signal.ITIMER_PROF, max(left - (time.process_time() - start), 0.001))
 
 
 def evaluate(expression, point, digits=_DIGITS):
@@ -58,7 +65,7 @@ def evaluate(expression, point, digits=_DIGITS):
         value = expression.subs(point).doit().evalf(digits, maxn=200)
         real, imaginary = value.as_real_imag()
         parts = [_mpf(part, digits) for part in (real, imaginary)]
-    except _FAILURES:
+    except FAILURES:
         return None
     if None in parts:
         return None
@@ -176,7 +183,7 @@ def _looks_zero(expression, ways=_WAYS):
     if expression == 0:
         return True
     for way in ways:
-        with contextlib.suppress(*_FAILURES):
+        with contextlib.suppress(*FAILURES):
             if way(expression) == 0:
                 return True
     return False
@@ -187,7 +194,7 @@ def _structural(expression, conditions, depth):
     if depth > 3:
         return False
     candidates = []
-    with contextlib.suppress(*_FAILURES):
+    with contextlib.suppress(*FAILURES):
         if expression.has(sp.Trace):
             candidates.append(matrices.with_plain_traces(expression))
         if expression.has(sp.Sum, sp.Integral):
@@ -203,13 +210,13 @@ def _structural(expression, conditions, depth):
         if candidate != expression and _looks_zero(candidate.doit()):
             return True
     if expression.has(sp.Max, sp.Min, sp.Abs):
-        with contextlib.suppress(*_FAILURES):
+        with contextlib.suppress(*FAILURES):
             split = list(orders(expression))
             if split and all(_under(e, where, conditions, depth) for e, where in split):
                 return True
     if not expression.has(*_SLOW):
         return False
-    with contextlib.suppress(*_FAILURES):
+    with contextlib.suppress(*FAILURES):
         factors = sp.Mul.make_args(sp.factor(sp.simplify(expression)))
         return any(_is_constant_zero(factor, conditions) for factor in (expression, *factors))
     return False
@@ -246,7 +253,7 @@ def _is_constant_zero(expression, conditions):
         for value in (1, 0, 2) if not var.is_negative else (-1,):
             if var.is_positive and value == 0:
                 continue
-            with contextlib.suppress(*_FAILURES):
+            with contextlib.suppress(*FAILURES):
                 if _looks_zero(expression.subs(var, value)):
                     return True
     return False
