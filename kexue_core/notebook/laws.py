@@ -367,6 +367,9 @@ def _over_one(expression, law, others, conditions):
         return sum(means, sp.S.Zero)
     if hasattr(law, "values"):
         return sum(weight * expression.subs(x, value) for value, weight in law.values())
+    if isinstance(law, Normal) and (law.mean, law.std) != (0, 1):
+        z = sp.Dummy("z", real=True)
+        return _over_one(expression.subs(x, law.mean + law.std * z), Normal(z), others, conditions)
     if law.density() is None:
         raise LawError(f"only a polynomial in {x} has a mean known from its moments")
     if expression.has(sp.Max, sp.Min, sp.Abs, sp.sign, sp.Heaviside, sp.Piecewise):

@@ -16,7 +16,7 @@ __all__ = ["RELATIONS", "StepError", "declare", "sides_of", "verify"]
 
 RELATIONS = {"<=": 1, ">=": -1}
 SECONDS = 20  # of processor time for one step
-SPECIAL_SECONDS = 1  # for a look at a special value of a parameter
+SPECIAL_SECONDS = 0.5  # for a look at a special value of a parameter
 _BAD = (sp.nan, sp.zoo)
 
 

@@ -47,14 +47,15 @@ def time_limit(seconds):
 
     before = signal.signal(signal.SIGPROF, stop)
     left, start = signal.getitimer(signal.ITIMER_PROF)[0], time.process_time()
-    signal.setitimer(signal.ITIMER_PROF, min(seconds, left) if left else seconds)
+    again = 0.5  # the timer strikes again where a bare except or a callback has swallowed the exception
+    signal.setitimer(signal.ITIMER_PROF, min(seconds, left) if left else seconds, again)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, before)
         if left:
-            signal.setitimer(signal.ITIMER_PROF, max(left - (time.process_time() - start), 0.001))
+            signal.setitimer(signal.ITIMER_PROF, max(left - (time.process_time() - start), 0.001), again)
 
 
 def evaluate(expression, point, digits=_DIGITS):
@@ -148,7 +149,8 @@ def proves_zero(expression, conditions, depth=0):
     if getattr(expression, "is_Matrix", False) and not isinstance(expression, sp.MatrixBase):
         return matrices.is_zero_matrix(expression)
     expression = conditions.settle(expression)
-    if _looks_zero(expression):
+    undecided = any(piece.has(sp.Sum, sp.Integral) for piece in expression.atoms(sp.Piecewise))
+    if _looks_zero(expression, _WAYS[:4] if undecided else _WAYS):
         return True
     if conditions.where and len(conditions.cases) >= 1 and conditions.cases != [()]:
         plain = assume()
