@@ -258,7 +258,7 @@ class Moments(_Law):
 
     def _latex(self):
         means = (f"\\mathbb E\\,{sp.latex(self.symbol**power)}={sp.latex(value)}" for power, value in self.moments)
-        return ",\\ ".join(means)
+        return f"{sp.latex(self.symbol)}:\\ " + ",\\ ".join(means)
 
 
 class Uncorrelated(tuple):
