@@ -10,7 +10,7 @@ import sympy as sp
 
 from kexue_core.notebook.laws import Uncorrelated
 from kexue_core.notebook.laws import symbols as random_symbols
-from kexue_core.notebook.proof import sides_of
+from kexue_core.notebook.limits import sides_of
 
 __all__ = ["aligned", "plain", "width"]
 
