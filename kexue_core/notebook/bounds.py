@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import mpmath
 import sympy as sp
 
-from kexue_core.notebook.conditions import Contradiction, assume, orders
-from kexue_core.notebook.zero import evaluate, proves_zero, smooth
+from kexue_core.notebook.conditions import ENDLESS, Contradiction, assume, orders
+from kexue_core.notebook.zero import connected, evaluate, proves_zero, smooth
 
 __all__ = ["Jensen", "Tangent", "objection"]
 
@@ -107,7 +107,7 @@ def _forms(gap, conditions):
         (log,) = logs
         slope = sp.expand(gap).coeff(log)
         rest = sp.expand(gap - slope * log)
-        if slope.is_positive and not rest.has(log):
+        if slope.is_positive and not rest.has(log) and conditions.positive(log.args[0]):
             yield sp.expand(sp.powsimp(sp.expand(sp.exp(rest / slope) * log.args[0])) - 1)
 
 
@@ -153,7 +153,7 @@ def _square(gap, conditions):
 
 def _touching(gap, var):
     """Yield points where the slope of a gap in a symbol vanishes."""
-    if not var.is_extended_real or var.is_integer or gap.is_polynomial(var):
+    if not connected(var, assume()) or gap.is_polynomial(var):
         return
     slope = sp.diff(gap, var)
     if not smooth(slope, var, assume()):
@@ -171,16 +171,20 @@ def _touching(gap, var):
 
 def _tangent(gap, var, at, conditions):
     """Prove a gap nonnegative: convex in a symbol, zero with slope zero at a point (or nonnegative at the end 0)."""
-    if not (var.is_extended_real and smooth(gap, var, conditions)):
+    if not (connected(var, conditions) and smooth(gap, var, conditions)):
         return f"the gap {gap} is not seen to be smooth in {var}", ""
     slope, bend = sp.diff(gap, var), sp.diff(gap, var, 2)
     end = at.is_zero and var.is_positive
     wanted = {1: var.is_nonnegative, -1: var.is_nonpositive}
     if not end and any(bounded and not conditions.nonnegative(sign * at) for sign, bounded in wanted.items()):
         return f"{at} lies outside the range of {var}", ""
+    others = assume(tuple(condition for condition in conditions.where if var not in condition.free_symbols))
+    for condition in conditions.where:
+        if var in condition.free_symbols and (end or not others.truth(condition.subs(var, at))):
+            return f"{at} is not seen to keep the condition {condition}", ""
     value_at, slope_at = gap.subs(var, at), slope.subs(var, at)
     if end:
-        if value_at.has(sp.nan, sp.zoo, sp.oo) or slope_at.has(sp.nan, sp.zoo, sp.oo):
+        if value_at.has(*ENDLESS) or slope_at.has(*ENDLESS):
             return f"the gap has no value at {at}", ""
         if conditions.nonnegative(value_at) and conditions.nonnegative(slope):
             return "", f"nonnegative at ${sp.latex(var)}=0$ and growing"

@@ -9,9 +9,12 @@ import random
 
 import sympy as sp
 
-__all__ = ["Conditions", "Contradiction", "assume", "orders"]
+from kexue_core.notebook.signs import shown, waves_free
+
+__all__ = ["ENDLESS", "Conditions", "Contradiction", "assume", "orders"]
 
 _POINTS = 4  # random points at which a claim is tried before it is proved
+ENDLESS = (sp.oo, -sp.oo, sp.zoo, sp.nan)
 _ORDERED = (sp.StrictLessThan, sp.StrictGreaterThan, sp.LessThan, sp.GreaterThan)
 
 
@@ -127,11 +130,11 @@ class Conditions:
     def nonnegative(self, expression):
         """Return whether an expression is proved nonnegative in every case."""
         holds = lambda e: e.is_nonnegative  # noqa: E731
-        return self._everywhere(expression, holds) or self._everywhere(_waves_free(expression), holds)
+        return self._everywhere(expression, holds) or self._everywhere(waves_free(expression), holds)
 
     def differs_from_zero(self, expression):
         """Return whether an expression is proved finite and not zero in every case."""
-        if expression.has(sp.oo, sp.zoo, sp.nan):
+        if expression.has(*ENDLESS):
             return False
         if self._everywhere(expression, lambda e: e.is_nonzero or (e.is_zero is False and e.is_finite)):
             return True
@@ -148,7 +151,7 @@ class Conditions:
         return sp.fraction(ratio)[1].is_number and ratio != 0
 
     def _everywhere(self, expression, holds):
-        return all(_shown(self.of(expression, case), holds) for case in self.cases)
+        return all(shown(self.of(expression, case), holds) for case in self.cases)
 
     def truth(self, condition):
         """Return whether a condition is proved (True), refuted (False) or open (None)."""
@@ -171,7 +174,7 @@ class Conditions:
         if isinstance(condition, _ORDERED):
             gap = condition.gts - condition.lts
             strict = isinstance(condition, _ORDERED[:2])
-            if gap.has(sp.oo, sp.nan, sp.zoo):
+            if gap.has(*ENDLESS):
                 return None
             if self.positive(gap) if strict else self.nonnegative(gap):
                 return True
@@ -267,47 +270,6 @@ def _draw(symbols, turn):
         negative = symbol.is_nonpositive or (not symbol.is_nonnegative and turn >> place % 2 & 1)
         point[symbol] = -number if negative else number
     return point
-
-
-def _shown(expression, holds):
-    """Tell whether SymPy sees a sign, of the expression or of one of its plain forms."""
-    if holds(expression):
-        return True
-    forms = (sp.expand, lambda e: sp.factor(sp.together(e)), _quotient, _conjugate, sp.simplify)
-    for form in forms[: 5 if sp.count_ops(expression) < 60 else 4]:
-        try:
-            if holds(form(expression)):
-                return True
-        except (NotImplementedError, TypeError, ValueError, AttributeError, sp.PolynomialError):
-            continue
-    return False
-
-
-def _quotient(expression):
-    """Return an expression as numerator over denominator, both multiplied out."""
-    top, bottom = sp.fraction(sp.together(expression))
-    return sp.expand(top) / sp.expand(bottom)
-
-
-def _waves_free(expression):
-    """Return an expression with every sine, cosine and tanh replaced by a free number in (-1, 1]."""
-    waves = sorted(expression.atoms(sp.sin, sp.cos, sp.tanh), key=sp.default_sort_key)
-    waves = [wave for wave in waves if wave.args[0].is_extended_real]
-    free = {wave: 2 / (1 + sp.Dummy("w", nonnegative=True)) - 1 for wave in waves}
-    return sp.factor(sp.together(expression.xreplace(free))) if free else expression
-
-
-def _conjugate(expression):
-    """Return ``a + b`` with a root in ``b`` as ``(a² - b²) / (a - b)``, in every factor."""
-
-    def turned(factor):
-        roots = [term for term in sp.Add.make_args(factor) if any(p.exp == sp.S.Half for p in term.atoms(sp.Pow))]
-        if not isinstance(factor, sp.Add) or len(roots) != 1:
-            return factor
-        rest = factor - roots[0]
-        return sp.factor(sp.expand(rest**2 - roots[0] ** 2)) / (rest - roots[0])
-
-    return sp.Mul(*(turned(factor) for factor in sp.Mul.make_args(expression)))
 
 
 def orders(expression):

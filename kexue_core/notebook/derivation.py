@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 import sympy as sp
 
 from kexue_core.notebook import laws, typeset
-from kexue_core.notebook.proof import RELATIONS, StepError, declare, verify
+from kexue_core.notebook.proof import RELATIONS, declare, verify
+from kexue_core.notebook.refusal import StepError
 
 __all__ = ["Derivation", "Step", "StepError", "verify"]
 
@@ -61,7 +62,7 @@ class Derivation:
     >>> Derivation((x + 1) ** 2).step(x**2 + 1, "expand")
     Traceback (most recent call last):
         ...
-    kexue_core.notebook.proof.StepError: step 'expand' does not follow: residual 2*x
+    kexue_core.notebook.refusal.StepError: step 'expand' does not follow: residual 2*x
 
     Notes
     -----

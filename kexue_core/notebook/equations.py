@@ -1,4 +1,4 @@
-"""How an equation follows from another: rearranged, by a named operation on both sides, or solved."""
+"""How an equation follows from another: rearranged, or by a named operation on both sides."""
 
 import contextlib
 import functools
@@ -7,10 +7,12 @@ import mpmath
 import sympy as sp
 from sympy.core.function import AppliedUndef
 
+from kexue_core.notebook.conditions import ENDLESS
 from kexue_core.notebook.premises import insert
-from kexue_core.notebook.zero import evaluate, proves_zero, refutation, smooth
+from kexue_core.notebook.refusal import short
+from kexue_core.notebook.zero import evaluate, proves_zero, refutation
 
-__all__ = ["follows", "operated", "solved"]
+__all__ = ["difference", "follows", "is_zero", "operated"]
 
 APPLICABLE = {
     "log": (sp.log, "positive"),
@@ -49,7 +51,7 @@ def follows(before, after, conditions, exactly=False):
 
     With ``exactly`` the factor must be 1 or -1.
     """
-    if any(line.has(sp.nan, sp.zoo, sp.oo) for line in (before, after)):
+    if any(line.has(*ENDLESS) for line in (before, after)):
         return False, "", "a side is not finite"
     if isinstance(before, sp.MatrixBase) or getattr(before, "is_Matrix", False):
         good = any(is_zero(after - sign * before, conditions) for sign in (1, -1))
@@ -198,8 +200,10 @@ def _applied(name, sides, wanted, conditions):
         "real": lambda side: side.is_extended_real and side.is_finite is not False,
     }[domain]
     # one side may be known through the other: in L = R both have the sign of either, but reality must be seen
-    if not (holds(sides[0]) or holds(sides[1])):
-        return False, "", f"no side is proved to be {domain}, where {name} is injective"
+    needed = all if name == "square" else any
+    if not needed(holds(side) for side in sides):
+        sides_are = "a side is not" if needed is all else "no side is"
+        return False, "", f"{sides_are} proved to be {domain}, where {name} is injective"
     if not all(side.is_extended_real for side in sides):
         return False, "", f"both sides must be real for {name} to be injective"
     return _matched([function(side) for side in sides], wanted, conditions)
@@ -215,6 +219,11 @@ def _of_identity(sides, wanted, options, conditions):
         return False, "", f"the equation is not known to be an identity in {names}: prove it, or declare for_all"
     if any(symbol.is_integer for symbol in symbols) and key != "substitute":
         return False, "", f"{symbols[0]} is an integer"
+    if key == "substitute":
+        for symbol, replacement in value:
+            reason = _unfit(symbol, replacement, conditions)
+            if reason:
+                return False, "", reason
     done = {
         "differentiate": lambda side: sp.Derivative(side, value, evaluate=False),
         "integrate": lambda side: sp.Integral(side, value),
@@ -226,131 +235,15 @@ def _of_identity(sides, wanted, options, conditions):
     return matched
 
 
-def solved(old, new, options, conditions):
-    """Return ``(whether, note, reason)``: whether ``unknown = solution`` is the only solution of an equation."""
-    unknown, given = options["solve_for"], options["given"]
-    if new.lhs != unknown or new.rhs.has(unknown):
-        return False, "", f"the new line must be {unknown} = …, got {new}"
-    if unknown in options.get("for_all", ()):
-        return False, "", f"the equation holds for all {unknown}"
-    equation, solution = difference(old, given), insert(new.rhs, given)
-    if unknown not in equation.free_symbols:
-        return False, "", f"the line before does not contain the unknown {unknown}"
-    reason = _outside(unknown, solution, conditions)
-    if reason:
-        return False, "", reason
-    residual = equation.subs(unknown, solution).doit()
-    wrong, _ = refutation(residual, conditions)
-    if wrong:
-        return False, "", f"residual {short(residual)} (it is {mpmath.nstr(wrong[1], 5)})"
-    if not proves_zero(residual, conditions):
-        return False, "", f"SymPy cannot prove that {solution} solves {old}"
-    note = _only(equation, unknown, solution, conditions)
-    if note is None:
-        return False, "", f"SymPy cannot prove that {old} has no other solution for {unknown}"
-    return True, note, ""
-
-
-def _outside(unknown, solution, conditions):
-    """Say why a solution contradicts the assumptions on the unknown."""
-    values = [evaluate(solution, point) for point in conditions.points(solution.free_symbols)]
-    values = [value for value in values if value is not None]
-    real = [value for value in values if isinstance(value, mpmath.mpf)]
-    if values and unknown.is_extended_real and not real:
-        return f"{solution} is not real"
-    if unknown.is_positive and real and all(value <= 0 for value in real):
-        return f"{solution} is not positive"
-    if unknown.is_negative and real and all(value >= 0 for value in real):
-        return f"{solution} is not negative"
+def _unfit(symbol, value, conditions):
+    """Say why a value is not proved to obey the assumptions and the conditions on a symbol."""
+    signs = {"positive": conditions.positive, "nonnegative": conditions.nonnegative}
+    signs |= {"negative": lambda e: conditions.positive(-e), "nonpositive": lambda e: conditions.nonnegative(-e)}
+    for fact in ("positive", "nonnegative", "negative", "nonpositive", "integer", "extended_real", "even", "odd"):
+        known = getattr(value, f"is_{fact}", None) or (fact in signs and signs[fact](value))
+        if getattr(symbol, f"is_{fact}") and not known:
+            return f"{symbol} is {fact}, which {value} is not known to be"
+    for condition in conditions.where:
+        if symbol in condition.free_symbols and not conditions.truth(condition.subs(symbol, value)):
+            return f"{value} is not known to keep the condition {condition}"
     return ""
-
-
-def _only(equation, unknown, solution, conditions):
-    """Return a note on why there is no other solution, or None if that is not proved."""
-    top = sp.fraction(sp.together(equation))[0]
-    if top.is_polynomial(unknown):
-        poly = sp.Poly(top, unknown)
-        if poly.degree() == 1:
-            return "" if conditions.differs_from_zero(poly.LC()) else None
-        if conditions.differs_from_zero(poly.LC()):
-            note = _other_roots_excluded(poly, unknown, solution, conditions)
-            if note is not None:
-                return note
-    for function in (top, equation, *_isolated(equation, unknown)):
-        function = sp.expand(function) if function.is_polynomial(unknown) else function
-        if unknown.is_extended_real and smooth(function, unknown, conditions):
-            slope = sp.diff(function, unknown)
-            monotone = conditions.positive(slope) or conditions.positive(-slope)
-            if monotone and _inside(unknown, solution, conditions):
-                sign = "positive " if unknown.is_positive else "real "
-                return f"the only {sign}solution" if not top.is_polynomial(unknown) or poly.degree() > 1 else ""
-    return _by_solveset(equation, unknown, solution, conditions)
-
-
-def _inside(unknown, solution, conditions):
-    """Tell whether a solution is proved to obey the assumptions on the unknown."""
-    if unknown.is_positive or unknown.is_negative:
-        return conditions.positive(solution if unknown.is_positive else -solution)
-    if unknown.is_nonnegative:
-        return conditions.nonnegative(solution)
-    return bool(solution.is_extended_real)
-
-
-def _isolated(equation, unknown):
-    """Yield the equation freed from one logarithm: ``c log A + r = 0`` is ``A - exp(-r/c) = 0``."""
-    logs = [part for part in equation.atoms(sp.log) if unknown in part.free_symbols]
-    if len(logs) == 1:
-        letter = sp.Dummy("L")
-        plain = equation.xreplace({logs[0]: letter})
-        slope = sp.diff(plain, letter)
-        rest = sp.expand(plain - slope * letter)
-        if slope != 0 and not {unknown, letter} & (slope.free_symbols | rest.free_symbols):
-            yield sp.fraction(sp.together(logs[0].args[0] - sp.exp(-rest / slope)))[0]
-
-
-def _other_roots_excluded(poly, unknown, solution, conditions):
-    """Return a note if every other root violates the assumptions on the unknown, else None."""
-    roots = sp.roots(poly)
-    if sum(roots.values()) != poly.degree():
-        return None
-    others = []
-    for root in roots:
-        if is_zero(root - solution, conditions):
-            continue
-        if unknown.is_positive and conditions.nonnegative(-root):
-            others.append("positive")
-        elif unknown.is_nonnegative and conditions.positive(-root):
-            others.append("nonnegative")
-        elif unknown.is_negative and conditions.nonnegative(root):
-            others.append("negative")
-        elif unknown.is_extended_real and root.is_extended_real is False:
-            others.append("real")
-        else:
-            return None
-    return f"the {others[0]} root" if others else ""
-
-
-def _by_solveset(equation, unknown, solution, conditions):
-    domain = sp.S.Complexes
-    if unknown.is_extended_real:
-        domain = sp.S.Reals
-        if unknown.is_positive:
-            domain = sp.Interval.open(0, sp.oo)
-        elif unknown.is_negative:
-            domain = sp.Interval.open(-sp.oo, 0)
-    plain = sp.Dummy(unknown.name, real=True) if unknown.is_extended_real else sp.Dummy(unknown.name)
-    found = sp.solveset(equation.subs(unknown, plain), plain, domain)
-    if equation.free_symbols - {unknown}:
-        return None  # parameters: solveset does not say for which of them its answer holds
-    if isinstance(found, sp.FiniteSet) and all(is_zero(root - solution, conditions) for root in found):
-        return "the only real solution" if unknown.is_extended_real else ""
-    return None
-
-
-def short(expression):
-    """Return an expression as text, cheaply simplified if it is small, cut if it is long."""
-    if isinstance(expression, sp.Expr) and sp.count_ops(expression) < 30:
-        expanded = sp.expand(expression)
-        expression = expanded if sp.count_ops(expanded) <= sp.count_ops(expression) else expression
-    text = sp.sstr(expression)
-    return text if len(text) <= 160 else text[:157] + "…"

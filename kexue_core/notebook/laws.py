@@ -1,11 +1,9 @@
-r"""Declared laws of random symbols, and the mean of an expression over them.
+r"""Declared laws of random symbols.
 
 Laws that are listed together are independent. A law says what a symbol is distributed as; it is not a random number
 generator. The mean is taken by moments where the expression is a polynomial in the symbol, else by the density.
 """
 
-import contextlib
-import itertools
 from dataclasses import dataclass
 
 import sympy as sp
@@ -19,7 +17,7 @@ __all__ = [
     "Rademacher",
     "Uncorrelated",
     "Uniform",
-    "expectation",
+    "symbols",
 ]
 
 
@@ -61,6 +59,10 @@ class _Law:
         """Return the mean of a power."""
         raise NotImplementedError
 
+    def nonnegative(self):
+        """Return pairs of what must not be negative, and whether it must be positive."""
+        return ()
+
     def density(self):
         """Return ``(density, low, high)``, or None if the law has no density."""
         return None
@@ -78,6 +80,10 @@ class Normal(_Law):
         self._check_range(-sp.oo, sp.oo)
         if self.std.is_nonpositive:
             raise LawError(f"a standard deviation must be positive, got {self.std}")
+
+    def nonnegative(self):
+        """Return the standard deviation."""
+        return ((self.std, True),)
 
     def moment(self, power):
         """Return the mean of a power, from the double factorials."""
@@ -108,6 +114,10 @@ class Uniform(_Law):
         self._check_range(self.low, self.high)
         if (self.high - self.low).is_nonpositive or not (self.low.is_finite is not False is not self.high.is_finite):
             raise LawError(f"a uniform law needs low < high, got {self.low} and {self.high}")
+
+    def nonnegative(self):
+        """Return the length of the interval."""
+        return ((self.high - self.low, True),)
 
     def moment(self, power):
         """Return the mean of a power."""
@@ -157,6 +167,10 @@ class Bernoulli(_Law):
         if self.p.is_negative or (1 - self.p).is_negative:
             raise LawError(f"a probability must lie between 0 and 1, got {self.p}")
 
+    def nonnegative(self):
+        """Return both probabilities."""
+        return ((self.p, False), (1 - self.p, False))
+
     def moment(self, power):
         """Return the probability of one."""
         return self.p if power else sp.S.One
@@ -180,6 +194,10 @@ class Exponential(_Law):
         self._check_range(sp.S.Zero, sp.oo)
         if self.rate.is_nonpositive:
             raise LawError(f"a rate must be positive, got {self.rate}")
+
+    def nonnegative(self):
+        """Return the rate."""
+        return ((self.rate, True),)
 
     def moment(self, power):
         """Return a factorial over a power of the rate."""
@@ -210,18 +228,20 @@ class Moments(_Law):
             negative = value.is_negative or (value.is_zero and self.symbol.is_nonzero and power)
             if (power % 2 == 0 or self.symbol.is_nonnegative) and negative:
                 raise LawError(f"the mean of {self.symbol**power} cannot be {value}")
-        for low in known:
-            for high in known:
-                if 2 * low in known and 2 * high in known and low + high in known and low < high:
-                    spread = known[2 * low] * known[2 * high] - known[low + high] ** 2
-                    if _negative(spread):
-                        raise LawError(f"no law has the moments {dict(self.moments)}: a variance would be negative")
-        for size in range(2, 5):
-            for first in range(0, max(known) + 1, 2):
-                if all(first + power in known for power in range(2 * size - 1)):
-                    table = sp.Matrix(size, size, lambda i, j: known[first + i + j])  # noqa: B023
-                    if _negative(table.det()):
-                        raise LawError(f"no law has the moments {dict(self.moments)}: a variance would be negative")
+        if any(_negative(value) for value, _ in self.nonnegative()):
+            raise LawError(f"no law has the moments {dict(self.moments)}: a variance would be negative")
+
+    def nonnegative(self):
+        """Return what variances and their like must not be: determinants of tables of known moments."""
+        known = {0: sp.S.One, **dict(self.moments)}
+        tables = [(a, b) for a in known for b in known if a < b]
+        tables += [tuple(range(first, first + size)) for size in (3, 4) for first in (0, 1)]
+        found = []
+        for powers in tables:
+            if all(a + b in known for a in powers for b in powers):
+                table = sp.Matrix(len(powers), len(powers), lambda i, j: known[powers[i] + powers[j]])  # noqa: B023
+                found.append((table.det(), False))
+        return found
 
     def moment(self, power):
         """Return a declared moment."""
@@ -234,7 +254,7 @@ class Moments(_Law):
 
     def _latex(self):
         means = (f"\\mathbb E\\,{sp.latex(self.symbol**power)}={sp.latex(value)}" for power, value in self.moments)
-        return ",\\ ".join(means)
+        return f"{sp.latex(self.symbol)}:\\ " + ",\\ ".join(means)
 
 
 class Uncorrelated(tuple):
@@ -282,122 +302,3 @@ def symbols(over):
         if inner:
             raise LawError(f"independent laws must not depend on a random symbol, got {inner}")
     return set(names)
-
-
-def expectation(expression, over, conditions):
-    """Return the mean of an expression or of the entries of a matrix over independent laws.
-
-    Parameters
-    ----------
-    expression : Expr or Matrix
-        What is averaged.
-    over : sequence of law
-        Independent of each other.
-    conditions : Conditions
-        On the other symbols.
-    """
-    symbols(over)
-    if isinstance(expression, sp.MatrixBase):
-        return expression.applyfunc(lambda entry: expectation(entry, over, conditions))
-    expression = expression.doit()
-    for law in over:
-        if isinstance(law, Uncorrelated):
-            expression = _uncorrelated(expression, law)
-        else:
-            expression = _over_one(expression, law, conditions)
-    return expression
-
-
-def _uncorrelated(expression, group):
-    if not expression.is_polynomial(*group.symbol):
-        raise LawError("only polynomials have a mean over symbols that are no more than uncorrelated")
-    total = sp.S.Zero
-    for powers, coefficient in sp.Poly(expression, *group.symbol).terms():
-        used = [(law, power) for law, power in zip(group, powers) if power]
-        if len(used) > 2 or (len(used) == 2 and any(power > 1 for _, power in used)):
-            raise LawError("nothing is declared of the mean of a product of more than two uncorrelated factors")
-        total += coefficient * sp.Mul(*(law.moment(power) for law, power in used))
-    return total
-
-
-def _over_one(expression, law, conditions):
-    x = law.symbol
-    if x not in expression.free_symbols:
-        return expression
-    if expression.is_polynomial(x):
-        terms = sp.Poly(expression, x).terms()
-        return sum((coefficient * law.moment(power) for (power,), coefficient in terms), sp.S.Zero)
-    if hasattr(law, "values"):
-        return sum(weight * expression.subs(x, value) for value, weight in law.values())
-    if law.density() is None:
-        raise LawError(f"only a polynomial in {x} has a mean known from its moments")
-    if expression.has(sp.Max, sp.Min, sp.Abs, sp.sign, sp.Heaviside, sp.Piecewise):
-        return _in_pieces(expression, law, conditions)
-    total = sp.S.Zero
-    for term in sp.Add.make_args(sp.expand(expression, power_exp=False)):
-        total += _of_term(term, law, conditions)
-    return total
-
-
-def _of_term(term, law, conditions):
-    """Return the mean of one term: constant factor, power of a normal symbol, or the integral over the density."""
-    x = law.symbol
-    constant, rest = term.as_independent(x, as_Add=False)
-    if rest.is_polynomial(x):
-        return constant * sum(c * law.moment(power) for (power,), c in sp.Poly(rest, x).terms())
-    standard = isinstance(law, Normal) and law.mean == 0 and law.std == 1
-    if standard and rest.has(sp.erf, sp.erfc):
-        inner = rest / x  # E[z g(z)] = E[g'(z)]
-        if rest.subs(x, 0) == 0 and not sp.fraction(inner)[1].has(x):
-            parts = sp.Add.make_args(sp.expand(sp.diff(inner, x)))
-            return constant * sum(_integral(part, law, conditions) for part in parts)
-    return constant * _integral(rest, law, conditions)
-
-
-def _integral(expression, law, conditions, low=None, high=None):
-    x = law.symbol
-    density, start, stop = law.density()
-    low, high = start if low is None else low, stop if high is None else high
-    integrand = sp.powsimp(expression * density)
-    ends = [low, *_singular(expression, x, low, high), high]
-    pieces = [sp.integrate(integrand, (x, a, b)) for a, b in itertools.pairwise(ends)]
-    found = conditions.settle(sp.Add(*pieces))
-    if found.has(sp.Integral, sp.oo, sp.zoo, sp.nan):
-        raise LawError(f"SymPy does not find the mean of {expression} over {x}")
-    return found
-
-
-def _singular(expression, x, low, high):
-    """Return the points inside an interval where an expression is singular, in order."""
-    if expression.is_polynomial(x) or not expression.has(sp.Pow, sp.log, sp.tan, sp.gamma):
-        return []
-    try:
-        found = sp.singularities(expression, x, sp.Interval(low, high))
-    except (NotImplementedError, ValueError, TypeError):
-        return []
-    if not isinstance(found, sp.FiniteSet):
-        if found.is_empty:
-            return []
-        raise LawError(f"{expression} has singularities {found}")
-    outside = lambda gap: gap.is_extended_nonpositive  # noqa: E731
-    inside = [point for point in found if not (outside(point - low) or outside(high - point))]
-    return sorted(inside)
-
-
-def _in_pieces(expression, law, conditions):
-    """Integrate over the pieces of the support on which the expression is one formula."""
-    _, start, stop = law.density()
-    folded = sp.piecewise_fold(expression.rewrite(sp.Piecewise))
-    folded = folded if isinstance(folded, sp.Piecewise) else sp.Piecewise((folded, True))
-    support = sp.Interval(start, stop)
-    with contextlib.suppress(NotImplementedError, TypeError, ValueError):
-        pieces = folded.as_expr_set_pairs(support)
-        total = sp.S.Zero
-        for value, region in pieces:
-            for part in region.args if isinstance(region, sp.Union) else (region,):
-                if isinstance(part, sp.FiniteSet | sp.sets.sets.EmptySet):
-                    continue
-                terms = sp.Add.make_args(sp.expand(value, power_exp=False))
-                total += sum(_integral(term, law, conditions, part.start, part.end) for term in terms)
-        return total
-    return _integral(folded, law, conditions)

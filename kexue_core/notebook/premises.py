@@ -8,7 +8,7 @@ from sympy.core.function import AppliedUndef
 from kexue_core.notebook.conditions import assume
 from kexue_core.notebook.zero import evaluate
 
-__all__ = ["insert", "objection"]
+__all__ = ["contradicts", "insert", "objection"]
 
 _OPEN = (sp.Derivative, sp.Integral, sp.Sum)
 
@@ -32,11 +32,15 @@ def insert(expression, given):
     return expression
 
 
-def objection(given, lines):
+def objection(given, lines, where=()):
     """Return why identities may not be used for a step between two lines, or an empty string."""
     found = _fault(given)
     if found:
         return found
+    pairs = [(identity.lhs, identity.rhs) for identity in given]
+    for condition in where:
+        if condition.subs(pairs, simultaneous=True) is sp.false:
+            return f"the identities contradict the condition {condition}"
     for identity in given:
         others = tuple(other for other in given if other is not identity)
         texts = [insert(line, others) for line in lines] + [other.rhs for other in others]
@@ -53,6 +57,10 @@ def _fault(given):
         wrong = _false(identity)
         if wrong:
             return wrong
+        settled = insert(identity.rhs, tuple(other for other in given if other is not identity))
+        for fact, truth in _facts(identity.lhs) if identity.lhs.is_Symbol else ():
+            if getattr(settled, f"is_{fact}", None) is (not truth):
+                return f"{identity.lhs} is {'' if truth else 'not '}{fact}, and the identities make it {settled}"
     if len(given) > 1 and _contradictory(given):
         return f"the identities {', '.join(map(str, given))} contradict each other"
     return ""
@@ -72,6 +80,17 @@ def _false(identity):
         return ""
     if all(_impossible(identity, symbol) for symbol in sorted(lone, key=str)):
         return f"the assumptions on its symbols do not allow {identity}"
+    return ""
+
+
+def contradicts(symbol, value, where=()):
+    """Say which assumption on a symbol, or which condition, a value violates, or return an empty string."""
+    for fact, truth in _facts(symbol):
+        if getattr(value, f"is_{fact}", None) is (not truth):
+            return f"{symbol} is {'' if truth else 'not '}{fact}, and {value} is not" if truth else f"{value} is {fact}"
+    for condition in where:
+        if condition.subs(symbol, value) is sp.false:
+            return f"{value} contradicts the condition {condition}"
     return ""
 
 
@@ -98,6 +117,7 @@ def _impossible(identity, symbol):
 
 
 def _facts(symbol):
+    """Return the assumptions on a symbol by which values are judged."""
     wanted = "positive", "negative", "nonnegative", "nonpositive", "real", "integer", "zero"
     return [(fact, truth) for fact, truth in symbol.assumptions0.items() if fact in wanted]
 
@@ -105,7 +125,11 @@ def _facts(symbol):
 def _contradictory(given):
     """Tell whether polynomial identities have no common solution."""
     gaps = [sp.fraction(sp.together(identity.lhs - identity.rhs))[0] for identity in given]
+    angles = {wave.args[0] for gap in gaps for wave in gap.atoms(sp.sin, sp.cos)}
+    waves = {function(angle): sp.Dummy() for angle in angles for function in (sp.sin, sp.cos)}
+    gaps = [gap.xreplace(waves) for gap in gaps]
+    gaps += [waves[sp.sin(angle)] ** 2 + waves[sp.cos(angle)] ** 2 - 1 for angle in angles]
     symbols = sorted(set().union(*(gap.free_symbols for gap in gaps)), key=str)
-    if len(given) > 5 or len(symbols) > 12 or not all(gap.is_polynomial(*symbols) for gap in gaps):
+    if len(gaps) > 6 or len(symbols) > 12 or not all(gap.is_polynomial(*symbols) for gap in gaps):
         return False
     return sp.groebner(gaps, *symbols, order="grevlex").exprs == [1]

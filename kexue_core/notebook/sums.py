@@ -180,8 +180,11 @@ def integrals_without_inner_functions(expression):
                 continue
 
 
-def antiderivatives(expression):
-    """Return an expression in which integrals over total derivatives of an unknown function are differences."""
+def antiderivatives(expression, smooth):
+    """Return an expression in which integrals over total derivatives of an unknown function are differences.
+
+    ``smooth(expression, symbol)`` tells whether an expression is smooth for all values of a real symbol.
+    """
 
     def closed(body, *limits):
         left = sp.Integral(body, *limits)
@@ -193,7 +196,9 @@ def antiderivatives(expression):
         for unknown in sorted(body.atoms(AppliedUndef), key=sp.default_sort_key):
             if unknown.args == (var,):
                 found = _total(sp.expand(body), unknown, var)
-                if found is not None:
+                place = sp.Dummy("x", positive=True) if low.is_nonnegative else sp.Dummy("x", real=True)
+                letter = sp.Function("f")
+                if found is not None and smooth(found.subs(unknown, letter(var)).doit().subs(var, place), place):
                     return found.subs(var, high).doit() - found.subs(var, low).doit()
         return left
 

@@ -10,7 +10,7 @@ import sympy as sp
 
 from kexue_core.notebook.laws import Uncorrelated
 from kexue_core.notebook.laws import symbols as random_symbols
-from kexue_core.notebook.proof import sides_of
+from kexue_core.notebook.limits import sides_of
 
 __all__ = ["aligned", "plain", "width"]
 
@@ -40,11 +40,12 @@ def aligned(chain):
         rows.append((left, right, pieces))
     known = [_math(assumption) for assumption in assumptions(chain)]
     columns = [max(map(width, column)) for column in zip(*((left, right) for left, right, _ in rows))]
+    room = _ROOM - sum(columns) - 3
     reasons = [_beside(pieces) for *_, pieces in rows]
-    if sum(columns) + max(map(width, reasons)) + 3 <= _ROOM:
-        room = max(_ROOM - sum(columns) - 3, 20)
+    scope = _packed(known, room, r",\ ", r"\text{for }")
+    if max(map(width, reasons + scope)) <= room:
         body = [f"{left} &{right} && {reason}" for (left, right, _), reason in zip(rows, reasons)]
-        body += [f"& && {row}" for row in _packed(known, room, r",\ ", r"\text{for }")]
+        body += [f"& && {row}" for row in scope]
     else:
         body = []
         for left, right, pieces in rows:

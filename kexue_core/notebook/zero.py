@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import threading
+import time
 
 import mpmath
 import sympy as sp
@@ -11,10 +12,10 @@ from sympy.core.function import AppliedUndef
 from kexue_core.notebook import matrices, sums
 from kexue_core.notebook.conditions import Contradiction, assume, orders
 
-__all__ = ["TimeLimit", "evaluate", "proves_zero", "refutation", "smooth", "time_limit"]
+__all__ = ["FAILURES", "TimeLimit", "connected", "evaluate", "proves_zero", "refutation", "smooth", "time_limit"]
 
 _DIGITS = 30
-_FAILURES = (
+FAILURES = (
     NotImplementedError,
     TypeError,
     ValueError,
@@ -33,7 +34,10 @@ class TimeLimit(BaseException):
 
 @contextlib.contextmanager
 def time_limit(seconds):
-    """Raise `TimeLimit` when the block has used so much processor time (in the main thread of a Unix process)."""
+    """Raise `TimeLimit` when the block has used so much processor time (in the main thread of a Unix process).
+
+    Blocks may be nested; the outer limit holds inside too.
+    """
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
         yield
         return
@@ -42,12 +46,16 @@ def time_limit(seconds):
         raise TimeLimit
 
     before = signal.signal(signal.SIGPROF, stop)
-    signal.setitimer(signal.ITIMER_PROF, seconds)
+    left, start = signal.getitimer(signal.ITIMER_PROF)[0], time.process_time()
+    again = 0.5  # the timer strikes again where a bare except or a callback has swallowed the exception
+    signal.setitimer(signal.ITIMER_PROF, min(seconds, left) if left else seconds, again)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, before)
+        if left:
+            signal.setitimer(signal.ITIMER_PROF, max(left - (time.process_time() - start), 0.001), again)
 
 
 def evaluate(expression, point, digits=_DIGITS):
@@ -58,7 +66,7 @@ def evaluate(expression, point, digits=_DIGITS):
         value = expression.subs(point).doit().evalf(digits, maxn=200)
         real, imaginary = value.as_real_imag()
         parts = [_mpf(part, digits) for part in (real, imaginary)]
-    except _FAILURES:
+    except FAILURES:
         return None
     if None in parts:
         return None
@@ -119,13 +127,21 @@ def smooth(expression, var, conditions):
         return (whole or apart) and smooth(base, var, conditions)
     if isinstance(expression, sp.log):
         return conditions.positive(expression.args[0]) and smooth(expression.args[0], var, conditions)
-    if isinstance(expression, _ENTIRE):
-        real = all(arg.is_extended_real is not False for arg in expression.args)
-        return real and all(smooth(arg, var, conditions) for arg in expression.args)
+    if isinstance(expression, _ENTIRE) or (isinstance(expression, _ON_THE_LINE) and expression.args[0].is_real):
+        return all(smooth(arg, var, conditions) for arg in expression.args)
     return False
 
 
-_ENTIRE = (sp.Add, sp.Mul, sp.exp, sp.sin, sp.cos, sp.sinh, sp.cosh, sp.tanh, sp.atan, sp.asinh, sp.erf, sp.erfc)
+_ENTIRE = (sp.Add, sp.Mul, sp.exp, sp.sin, sp.cos, sp.sinh, sp.cosh, sp.erf, sp.erfc)
+_ON_THE_LINE = (sp.tanh, sp.atan, sp.asinh)
+
+
+def connected(var, conditions):
+    """Tell whether a real symbol ranges over an interval, so that a derivative tells about all of it."""
+    whole = var.is_extended_real and not var.is_integer and var.is_rational is None
+    one_sign = var.is_positive or var.is_negative or var.is_zero is not False
+    holes = conditions.nonzero + [gap for gap, _ in conditions.rest]
+    return bool(whole and one_sign) and not any(var in gap.free_symbols for gap in holes)
 
 
 def proves_zero(expression, conditions, depth=0):
@@ -133,7 +149,8 @@ def proves_zero(expression, conditions, depth=0):
     if getattr(expression, "is_Matrix", False) and not isinstance(expression, sp.MatrixBase):
         return matrices.is_zero_matrix(expression)
     expression = conditions.settle(expression)
-    if _looks_zero(expression):
+    undecided = any(piece.has(sp.Sum, sp.Integral) for piece in expression.atoms(sp.Piecewise))
+    if _looks_zero(expression, _WAYS[:4] if undecided else _WAYS):
         return True
     if conditions.where and len(conditions.cases) >= 1 and conditions.cases != [()]:
         plain = assume()
@@ -142,6 +159,7 @@ def proves_zero(expression, conditions, depth=0):
 
 
 _WAYS = (
+    lambda e: sp.ratsimp(e) if e.is_rational_function() and not e.is_polynomial() else e,
     sp.expand,
     lambda e: sp.expand(sp.together(e)),
     lambda e: sp.cancel(sp.together(e)) if sp.count_ops(e) < 2000 else e,
@@ -167,7 +185,7 @@ def _looks_zero(expression, ways=_WAYS):
     if expression == 0:
         return True
     for way in ways:
-        with contextlib.suppress(*_FAILURES):
+        with contextlib.suppress(*FAILURES):
             if way(expression) == 0:
                 return True
     return False
@@ -178,35 +196,42 @@ def _structural(expression, conditions, depth):
     if depth > 3:
         return False
     candidates = []
-    with contextlib.suppress(*_FAILURES):
+    with contextlib.suppress(*FAILURES):
         if expression.has(sp.Trace):
             candidates.append(matrices.with_plain_traces(expression))
         if expression.has(sp.Sum, sp.Integral):
-            light = lambda e: _looks_zero(sp.expand_log(e), _WAYS[:8])  # noqa: E731
+            light = lambda e: _looks_zero(sp.expand_log(e), _WAYS[:9])  # noqa: E731
             if expression.has(sp.binomial):
                 candidates.append(sums.binomial_sums(expression))
             united = sums.unite(expression, light)
             candidates.append(united)
-            candidates.append(sums.antiderivatives(united))
+            candidates.append(sums.antiderivatives(united, _smooth_beside_unknown))
             for moved in sums.integrals_without_inner_functions(expression):
                 candidates.append(sums.unite(moved, light))
     for candidate in candidates:
         if candidate != expression and _looks_zero(candidate.doit()):
             return True
     if expression.has(sp.Max, sp.Min, sp.Abs):
-        with contextlib.suppress(*_FAILURES):
+        with contextlib.suppress(*FAILURES):
             split = list(orders(expression))
             if split and all(_under(e, where, conditions, depth) for e, where in split):
                 return True
     if not expression.has(*_SLOW):
         return False
-    with contextlib.suppress(*_FAILURES):
+    with contextlib.suppress(*FAILURES):
         factors = sp.Mul.make_args(sp.factor(sp.simplify(expression)))
         return any(_is_constant_zero(factor, conditions) for factor in (expression, *factors))
     return False
 
 
 _SLOW = (sp.atan, sp.log, sp.asinh, sp.erf, sp.exp, sp.tanh)
+
+
+def _smooth_beside_unknown(expression, var):
+    """Tell whether an expression is smooth where its unknown functions are."""
+    unknown = [*expression.atoms(sp.Derivative), *expression.atoms(AppliedUndef)]
+    plain = expression.subs([(part, sp.Dummy(real=True)) for part in unknown])
+    return smooth(plain, var, assume())
 
 
 def _under(expression, where, conditions, depth):
@@ -221,14 +246,16 @@ def _is_constant_zero(expression, conditions):
     if not expression.has(*_SLOW):
         return False
     for var in sorted(expression.free_symbols, key=lambda symbol: symbol.name):
-        if not var.is_extended_real or var.is_integer:
-            continue
-        if not smooth(expression, var, conditions) or not _looks_zero(sp.diff(expression, var), _WAYS[:8]):
+        if (
+            not connected(var, conditions)
+            or not smooth(expression, var, conditions)
+            or not _looks_zero(sp.diff(expression, var), _WAYS[:9])
+        ):
             continue
         for value in (1, 0, 2) if not var.is_negative else (-1,):
             if var.is_positive and value == 0:
                 continue
-            with contextlib.suppress(*_FAILURES):
+            with contextlib.suppress(*FAILURES):
                 if _looks_zero(expression.subs(var, value)):
                     return True
     return False

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from kexue_core.notebook import laws
+from kexue_core.notebook import laws, means
 from kexue_core.notebook.conditions import assume
 from kexue_core.notebook.derivation import Derivation, StepError
 from kexue_core.notebook.laws import Bernoulli, Exponential, Moments, Normal, Rademacher, Uncorrelated, Uniform
@@ -18,7 +18,7 @@ half = sp.Rational(1, 2)
 
 def mean(expression, *over):
     """Return the mean without conditions."""
-    return laws.expectation(sp.sympify(expression), over, assume())
+    return means.expectation(sp.sympify(expression), over, assume())
 
 
 @pytest.mark.parametrize(

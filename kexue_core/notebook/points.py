@@ -1,0 +1,68 @@
+"""Lines that agree at points, to 25 digits: no proof, but no accident either."""
+
+import mpmath
+import sympy as sp
+from sympy.core.function import AppliedUndef
+
+from kexue_core.notebook.refusal import StepError
+from kexue_core.notebook.zero import evaluate
+
+__all__ = ["numeric"]
+
+
+def numeric(old, step):
+    """Verify a step that is checked at points."""
+    for point in step.options["at"]:
+        point = {symbol: sp.sympify(value) for symbol, value in point.items()}
+        reason = _point_allowed(point, step.options["where"]) or _numerically(
+            old, step.new, point, step.options["atol"]
+        )
+        if reason:
+            raise StepError(f"step {step.because!r} fails at {point}: {reason}")
+    return ()
+
+
+def _point_allowed(point, where):
+    for symbol, value in point.items():
+        if value.free_symbols or value.is_finite is not True:
+            return f"{symbol} must be a finite number, got {value}"
+        for fact, truth in symbol.assumptions0.items():
+            if getattr(value, f"is_{fact}", None) is (not truth) and fact not in ("commutative", "zero"):
+                return f"{symbol} is {fact if truth else 'not ' + fact}, got {value}"
+    for condition in where:
+        if condition.subs(point) is sp.false:
+            return f"the condition {condition} does not hold"
+    return ""
+
+
+def _numerically(old, new, point, atol):
+    pairs = [(old, new)]
+    if isinstance(old, sp.Eq):
+        pairs = [old.args, new.args]
+    elif isinstance(old, sp.MatrixBase):
+        if old.shape != new.shape:
+            return f"shapes {old.shape} and {new.shape} differ"
+        pairs = list(zip(old, new))
+    for pair in pairs:
+        values = []
+        for side in pair:
+            if side.atoms(AppliedUndef):
+                return f"{side} has no value, its function is not known"
+            if any(s.is_convergent() is not sp.true for s in side.subs(point).atoms(sp.Sum) if _endless(s)):
+                return f"SymPy cannot prove that {side} converges"
+            first, second = (evaluate(side, point, digits) for digits in (40, 55))
+            if first is None or second is None:
+                return f"{side} has no finite value"
+            if abs(first - second) > mpmath.mpf(10) ** -28 * max(abs(second), mpmath.mpf(10) ** -60):
+                return f"SymPy does not reach 25 digits of {side}"
+            values.append(second)
+        with mpmath.workdps(60):
+            gap = abs(values[0] - values[1])
+            allowed = mpmath.mpf(str(atol)) if atol is not None else mpmath.mpf(10) ** -25 * max(map(abs, values))
+            if not gap <= allowed:
+                return f"residual {mpmath.nstr(gap, 5)}"
+    return ""
+
+
+def _endless(part):
+    return any(end.is_finite is False for limit in part.limits for end in limit[1:])

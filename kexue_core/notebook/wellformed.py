@@ -1,0 +1,97 @@
+"""What a line must be before it is proved: finite, exact, with one symbol for each name and ranges that make sense."""
+
+import sympy as sp
+
+from kexue_core.notebook.conditions import ENDLESS
+from kexue_core.notebook.refusal import StepError
+
+__all__ = ["well_formed"]
+
+_BAD = (sp.nan, sp.zoo)
+
+
+def well_formed(old, step):
+    """Raise `StepError` if a line or a premise of a step is not well formed."""
+    if isinstance(old, sp.Eq) != isinstance(step.new, sp.Eq):
+        raise StepError(f"step {step.because!r} mixes an equation and an expression: {old} and {step.new}")
+    _one_symbol_for_each_name(old, step)
+    for text in _texts(step):
+        if step.kind != "numeric" and text.has(sp.Float):
+            raise StepError(f"step {step.because!r}: a proof uses no floating-point numbers, got {text}")
+    for line in (old, step.new):
+        if line.has(*_BAD) or (line.has(sp.oo, -sp.oo) and not _only_in_limits(line, step)):
+            raise StepError(f"step {step.because!r}: a line must be finite, got {line}")
+        if step.kind != "numeric" and line.has(sp.Float):
+            raise StepError(f"step {step.because!r}: a proved line holds no floating-point numbers, got {line}")
+        for part in line.atoms(sp.Integral, sp.Sum, sp.Product, sp.Derivative, sp.Limit):
+            reason = _bound_variables(part)
+            if reason:
+                raise StepError(f"step {step.because!r}: {reason} in {part}")
+
+
+def _texts(step):
+    """Return everything that a step names beside its lines."""
+    options = step.options
+    texts = [*options.get("given", ()), *options["where"]]
+    texts += [value for key, value in options.items() if isinstance(value, sp.Basic) and key != "solve_for"]
+    for pairs in (options.get("substitute", ()), options.get("integrate", ())):
+        texts += [part for pair in pairs for part in (pair if isinstance(pair, tuple) else (pair,))]
+    for law in options.get("over", ()):
+        texts += law.parameters
+    return texts
+
+
+def _one_symbol_for_each_name(old, step):
+    """Refuse two symbols of one name, which look alike and are not the same."""
+    texts = [old, step.new, *_texts(step)]
+    names = {}
+    for symbol in set().union(*(text.atoms(sp.Symbol, sp.MatrixSymbol) for text in texts)):
+        if not isinstance(symbol, sp.Dummy) and names.setdefault(str(symbol), symbol) != symbol:
+            raise StepError(f"step {step.because!r}: two symbols of different assumptions are called {symbol}")
+
+
+def _only_in_limits(line, step):
+    """Tell whether infinity stands only where it means something: as an end of a range or as a limit."""
+    if line in (sp.oo, -sp.oo):
+        return step.kind == "limit" and line == step.new
+    return (
+        not sp.sympify(line)
+        .replace(lambda e: isinstance(e, sp.Integral | sp.Sum | sp.Product | sp.Limit), lambda e: sp.Dummy())
+        .has(sp.oo, -sp.oo)
+    )
+
+
+def _bound_variables(part):
+    """Say how the assumptions on a variable contradict the range over which it runs."""
+    if isinstance(part, sp.Limit):
+        return ""
+    if isinstance(part, sp.Derivative):
+        return next((f"{v} is an integer" for v in part.variables if getattr(v, "is_integer", False)), "")
+    for var, *ends in part.limits:
+        if isinstance(part, sp.Integral) and var.is_integer:
+            return f"{var} is an integer, but an integral runs over all real numbers"
+        if not isinstance(part, sp.Integral) and (var.is_even is not None or var.is_prime or var.is_composite):
+            return f"{var} is not any integer"
+        if not isinstance(part, sp.Integral) and len(ends) == 2 and not _whole(*ends):
+            return f"the ends {ends[0]} and {ends[1]} are not known to be whole numbers apart"
+        if len(ends) == 2:
+            reason = _outside_range(var, ends[0], ends[1], isinstance(part, sp.Integral))
+            if reason:
+                return reason
+    return ""
+
+
+def _whole(low, high):
+    return any(end in ENDLESS for end in (low, high)) or (high - low).is_integer
+
+
+def _outside_range(var, low, high, closed):
+    if var.is_extended_real is False:
+        return f"{var} is not real"
+    for end, negative in ((low, False), (high, True)):
+        value = -end if negative else end
+        if (var.is_nonpositive if negative else var.is_nonnegative) and not value.is_nonnegative:
+            return f"the assumptions on {var} contradict its range"
+        if not closed and (var.is_negative if negative else var.is_positive) and not value.is_positive:
+            return f"the assumptions on {var} contradict its range"
+    return ""
