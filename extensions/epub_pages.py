@@ -11,7 +11,7 @@ from lxml import etree
 
 __all__ = ["Binding", "file_name", "page"]
 
-XHTML, MATHML = "http://www.w3.org/1999/xhtml", "http://www.w3.org/1998/Math/MathML"
+XHTML = "http://www.w3.org/1999/xhtml"
 KEPT = {"id", "class", "href", "src", "alt", "display", "colspan", "rowspan", "scope", "start", "lang"}
 GONE = ["script", "style", "button", "input", "noscript"]
 
@@ -69,6 +69,8 @@ class Binding:
         math.tail = None
         for source in math.xpath(".//annotation"):
             source.getparent().remove(source)
+        for cell in math.xpath(".//mtable[@width]|.//mtd[@width]"):  # KaTeX makes room for the number of an equation
+            del cell.attrib["width"]
         if "katex-display" in span.getparent().get("class", ""):
             math.set("display", "block")
         return math
@@ -99,16 +101,10 @@ class Binding:
             link.set("href", self.address(name, link.get("href")))
         for image in article.xpath(".//img[not(starts-with(@src, 'images/'))]"):
             source = self.site / posixpath.normpath(posixpath.join(posixpath.dirname(name), unquote(image.get("src"))))
-            self.pictures[source.name] = source.read_bytes()
+            data = source.read_bytes()
+            self.pictures[source.name] = standalone(data.decode()).encode() if source.suffix == ".svg" else data
             image.set("src", f"images/{source.name}")
-        for element in article.iter():
-            if isinstance(element.tag, str):
-                inside = element.tag == "math" or any(
-                    above.tag == f"{{{MATHML}}}math" for above in element.iterancestors()
-                )
-                element.tag = f"{{{MATHML if inside else XHTML}}}{element.tag}"
-        etree.cleanup_namespaces(article, top_nsmap={None: XHTML})
-        return page(article.xpath("string(.//*[local-name() = 'h1'])"), etree.tostring(article, encoding="unicode"))
+        return page(article.xpath("string(.//h1)"), etree.tostring(article, encoding="unicode"))
 
     def address(self, name, url):
         """Return where a link of the site leads from inside the EPUB."""
@@ -131,11 +127,13 @@ def replace(old, new):
 
 
 def standalone(drawing):
-    """Return a drawing from a page as a file of its own."""
+    """Return a drawing as a file of its own, in which an id stands once."""
+    drawing, seen = drawing[drawing.index("<svg") :], set()
     head, rest = drawing.split(">", 1)
     for name, space in (("xmlns", "http://www.w3.org/2000/svg"), ("xmlns:xlink", "http://www.w3.org/1999/xlink")):
         if f"{name}=" not in head:
             head += f' {name}="{space}"'
+    rest = re.sub(r' id="([^"]*)"', lambda match: "" if match[1] in seen else seen.add(match[1]) or match[0], rest)
     return f'<?xml version="1.0" encoding="utf-8"?>\n{head}>{rest}'
 
 
