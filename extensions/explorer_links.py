@@ -7,7 +7,7 @@ They are checked when the book is built: the explorer, the control and the stop 
 import posixpath
 import re
 from pathlib import PurePosixPath
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from docutils import nodes
 from sphinx import addnodes
@@ -45,13 +45,14 @@ class ExplorerLinks(SphinxPostTransform):
                 continue
             target = f"{file}#{fragment}"
             name, _, query = fragment.partition("?")
+            state = urlencode(parse_qsl(query, keep_blank_values=True), quote_via=quote)
             wrong = f"{file or 'page'} is not a page of the book" if page is None else problem(page, name, query)
             if wrong:
                 LOGGER.error("link to an explorer: %s, got %r", wrong, target, location=link)
             address = (
                 "" if page in (None, self.env.docname) else self.app.builder.get_relative_uri(self.env.docname, page)
             )
-            reference = nodes.reference("", "", refuri=f"{address}#{fragment}", internal=True)
+            reference = nodes.reference("", "", refuri=f"{address}#{name}?{state}", internal=True)
             reference += link.children[0].children if link.children else [nodes.Text(target)]
             link.replace_self(reference)
 

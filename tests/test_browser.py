@@ -4,11 +4,9 @@ import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from support import run_chapter
 from test_book import PAGES
 
 from extensions import chapters
-from kexue_core.notebook.formats import format_number
 
 pytestmark = pytest.mark.browser
 every_chapter = pytest.mark.parametrize("slug", chapters.slugs())
@@ -142,92 +140,6 @@ def violations(page, rules, contrast=True):
         for node in violation["nodes"]
         if not re.search(THEME.get(violation["id"], r"(?!)"), node["html"])
     ]
-
-
-@every_chapter
-def test_every_slider_moves_through_all_stops_by_keyboard_and_shows_what_draw_computes(page, site, slug):
-    open_page(page, site, f"chapters/{slug}.html")
-    explorers = run_chapter(slug).explorers
-    shown = page.locator(".kx-explorer")
-    assert shown.count() == len(explorers)
-    for index in range(shown.count()):
-        box = shown.nth(index)
-        box.scroll_into_view_if_needed()
-        box.and_(page.locator(".kx-ready")).wait_for()
-        explorer = explorers[box.get_attribute("id").removeprefix("kx-")]
-        for name, control in explorer.controls.items():
-            slider = box.locator(f"input[name={name}]")
-            slider.focus()
-            page.keyboard.press("Home")
-            previous = None
-            for number, stop in enumerate(control.stops):
-                if number:
-                    page.keyboard.press("ArrowRight")
-                state = read(box, name)
-                assert state["stop"] == state["spoken"] == control.names[number]
-                expected = explorer(**{name: stop})
-                assert state["numbers"] == {key: format_number(value) for key, value in expected.items()}
-                assert state["alt"] == explorer.description(**{name: stop})
-                assert state["picture"] != previous, f"{name} at {control.names[number]} changes nothing"
-                previous = state["picture"]
-            for _ in range(len(control.stops) - 1 - control.start):
-                page.keyboard.press("ArrowLeft")
-        combination = explorer.combinations()[-1]
-        for name in explorer.controls:
-            box.locator(f"input[name={name}]").focus()
-            page.keyboard.press("End")
-        corner = {key: format_number(value) for key, value in explorer(**combination).items()}
-        assert read(box, name)["numbers"] == corner
-    assert page.problems == []
-
-
-def read(box, name):
-    """Return what a reader sees and hears of an explorer."""
-    return box.evaluate(
-        """(box, name) => ({
-            stop: box.querySelector(`input[name=${name}]`).nextElementSibling.value,
-            spoken: box.querySelector(`input[name=${name}]`).getAttribute("aria-valuetext"),
-            alt: box.querySelector(".kx-picture").getAttribute("aria-label"),
-            picture: box.querySelector(".kx-picture").innerHTML,
-            numbers: Object.fromEntries([...box.querySelectorAll(".kx-numbers div")].map(
-                (row) => [row.querySelector("dt").textContent, row.querySelector("dd").textContent])),
-        })""",
-        name,
-    )
-
-
-@every_chapter
-def test_the_default_picture_of_the_player_is_the_one_in_the_page(page, site, slug):
-    """Packed and unpacked, the default stop looks like the picture that readers without JavaScript see."""
-    open_page(page, site, f"chapters/{slug}.html")
-    source = (site / f"chapters/{slug}.html").read_text()
-    for index in range(page.locator(".kx-explorer").count()):
-        box = page.locator(".kx-explorer").nth(index)
-        box.scroll_into_view_if_needed()
-        box.and_(page.locator(".kx-ready")).wait_for()
-        key = box.get_attribute("id")
-        written = re.search(rf'id="{key}".*?<div class="kx-picture"[^>]*>(<svg.*?</svg>)', source, re.S)[1]
-        count = box.evaluate(
-            """(box, written) => {
-                const old = document.createElement("div");
-                old.innerHTML = written;
-                const now = box.querySelector(".kx-picture");
-                return [old, now].map((e) => e.querySelectorAll("path, text, use").length);
-            }""",
-            written,
-        )
-        assert count[0] == count[1] > 5
-
-
-@every_chapter
-def test_without_javascript_the_default_picture_and_the_table_remain(browser, site, slug):
-    context = browser.new_context(offline=True, java_script_enabled=False)
-    page = context.new_page()
-    open_page(page, site, f"chapters/{slug}.html")
-    first = page.locator(".kx-explorer").first
-    assert first.locator("svg").first.bounding_box()["height"] > 100
-    assert "│" in first.locator("pre").text_content()
-    context.close()
 
 
 def test_one_switch_shows_all_code_and_is_remembered(page, site):

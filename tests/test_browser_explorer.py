@@ -67,7 +67,14 @@ def explorers():
         name="words",
         query=Text("query", ["a", "bb"]),
     )
-    return {explorer.name: explorer for explorer in (wave, typed, words)}
+    line = Explorer(
+        lambda ax, x: ax.axvline(x, 0.1, 0.9) and ax.set_xlim(0, 1) and {"square": x * x},
+        alt="A line at {x}.",
+        name="line",
+        drag={"x": "x"},
+        x=Linear("place x", 0, 1, step=0.05),
+    )
+    return {explorer.name: explorer for explorer in (wave, typed, words, line)}
 
 
 @pytest.fixture(scope="module")
@@ -367,6 +374,27 @@ def test_panels_stack_letters_stay_legible_and_the_box_keeps_its_height(page, ad
         )
     assert len(heights) == 1
     assert page.evaluate("document.scrollingElement.scrollWidth") <= width
+
+
+def test_a_picture_wider_than_a_phone_follows_its_control(page, address):
+    page.set_viewport_size({"width": 390, "height": 900})
+    page.goto(address)
+    box = ready(page, "line")
+    slider = box.locator("input[type=range]")
+    line = """(box) => { const scroll = box.querySelector(".kx-scroll").getBoundingClientRect();
+        const lines = [...box.querySelectorAll("svg path[d]")].map((e) => e.getBoundingClientRect());
+        const one = lines.find((r) => r.width < 3 && r.height > 100 && r.height < 190);
+        return [one.x - scroll.x, scroll.width]; }"""
+    scrolled = "(box) => box.querySelector('.kx-scroll').scrollLeft"
+    assert box.evaluate(scrolled) == 0
+    slider.press("End")
+    right = box.evaluate(scrolled)
+    assert right > 50
+    for key in ("End", "Home", "End"):
+        slider.press(key)
+        place, width = box.evaluate(line)
+        assert 0 <= place <= width
+    assert box.evaluate(scrolled) == right
 
 
 def test_without_javascript_the_page_says_so(browser, address):

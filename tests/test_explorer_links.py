@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from test_build import jupyter_book, notebook, write_book
 
-from extensions import chapters
+from extensions import book_search, chapters
 from kexue_core.notebook import Choice, Explorer, Linear, Text
 
 LINKS = {
@@ -66,7 +66,8 @@ def write(root, cells, *lines):
     three = notebook("# Three\n\n> **Insight.** It works.")
     three.cells.append(cells[1])
     write_book(root, one=one, three=three, **{"two.five": notebook("# Two\n\n> **Insight.** It works.")})
-    shutil.copy(chapters.ROOT / "CITATION.cff", root)
+    for needed in ("CITATION.cff", book_search.KEYWORDS):
+        shutil.copy(chapters.ROOT / needed, root / needed)
     return root
 
 

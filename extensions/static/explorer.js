@@ -103,6 +103,7 @@
       image.setAttribute("aria-label", alt ?? describe(numbers));
       numbers.forEach((text, i) => dds[i].textContent !== text && (dds[i].textContent = text));
       explorer.dataset.frame = frame;
+      if (frame >= 0) reveal(image, data.drags, frame, controls);
       clearTimeout(announcement);
       announcement = setTimeout(() => (status.textContent = data.names.map((n, i) => `${n}: ${numbers[i]}`).join("; ")), 600);
     }
@@ -189,6 +190,19 @@
     Object.assign(explorer, { compute, format }); // the tests compare a twin with Python through them
     explorer.classList.add("kx-ready");
     return { set };
+  }
+
+  // On a narrow screen a picture may be wider than its box: scroll to where the control has moved.
+  function reveal(image, rules, frame, controls) {
+    const box = image.parentElement;
+    if (box.scrollWidth <= box.clientWidth + 1) return;
+    for (const { control, direction, panel, places, of } of rules) {
+      if (direction !== "x" || !image.children[panel]) continue;
+      const { a, e } = image.children[panel].getScreenCTM();
+      const place = places[of[frame]][controls[control].at] * a + e - box.getBoundingClientRect().left;
+      const room = 0.12 * box.clientWidth;
+      box.scrollLeft += Math.max(0, place - box.clientWidth + room) + Math.min(0, place - room);
+    }
   }
 
   // A pointer over the picture moves the nearest stop under it.

@@ -68,10 +68,9 @@ class Explorer:
     >>> def draw(ax, n):
     ...     ax.plot(range(n))
     ...     return {"squares": n**2}
-    >>> Explorer(draw, alt="A line up to {n}.", n=Choice("n", [2, 3]))
-    n │ squares
-    2 │ 4
-    3 │ 9
+    >>> explorer = Explorer(draw, alt="A line up to {n}.", n=Choice("n", [2, 3]))
+    >>> explorer(n=3), explorer.description(n=3)
+    ({'squares': 9}, 'A line up to 3.')
     """
 
     def __init__(self, draw, *, alt, name=None, label=None, figsize=None, panels=(1, 1), drag=None, **controls):

@@ -127,7 +127,7 @@ def _split(svg, cuts):
         box = re.sub(r'viewBox="[^"]*"', f'viewBox="{left:g} 0 {width:g} {height}"', head)
         # a letter of 10 points is 9 pixels high at least; what reaches over a cut is seen
         least = f"{0.9 * width:.4g}px"
-        style = f"flex: {width:.4g} 0 {least}; min-width: {least}; max-width: {2 * width:.4g}px; overflow: visible"
+        style = f"flex: {width:.4g} 0 {least}; min-width: {least}; max-width: {1.6 * width:.4g}px; overflow: visible"
         piece = pieces[number] if number == 0 else f"<g>{pieces[number]}</g>"
         found.append(f'<svg style="{style}"{box}>{piece}</svg>')
     return "".join(found)
