@@ -34,7 +34,10 @@ def tag(app, pagename, templatename, context, doctree):
         return
     slug = pagename.removeprefix("chapters/")
     base, title = app.config.html_baseurl, re.sub(r"<[^>]+>", "", context.get("title", ""))
-    description = plain(chapters.insight(slug)) if slug in chapters.slugs() else opening(doctree)
+    try:
+        description = plain(chapters.insight(slug)) if slug in chapters.slugs() else opening(doctree)
+    except ValueError:  # the gallery of chapters tells the author
+        description = opening(doctree)
     properties = {
         "og:title": title,
         "og:type": "article" if slug in chapters.slugs() else "website",

@@ -13,7 +13,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from extensions import chapters, execution, processes, requirements, site
+from extensions import book_search, chapters, execution, processes, requirements, site
 from extensions.toc import read_parts
 from kexue_core.notebook.corpus import read_chapters
 
@@ -71,6 +71,8 @@ def write_book(root, **replaced):
     (root / "requirements.txt").write_text("numpy==2.4.6\n")
     shutil.copytree(chapters.ROOT / "extensions", root / "extensions", ignore=shutil.ignore_patterns("__pycache__"))
     (root / "kexue_core").symlink_to(chapters.ROOT / "kexue_core")
+    shutil.copy(chapters.ROOT / "CITATION.cff", root)
+    shutil.copy(chapters.ROOT / book_search.KEYWORDS, root / "chapters")
     (root / "chapters" / "references.bib").write_text(BIB)
     (root / "chapters" / "intro.md").write_text("# Small\n\nA book.\n")
     (root / "chapters" / "page.md").write_text("# Page\n\n```{kexue} bibliography\n```\n")
@@ -168,7 +170,7 @@ def test_links_to_formulas_and_papers_work_in_the_page(small):
 
 def test_folded_code_says_how_much_it_is_to_everyone(small):
     one = (small[3] / "chapters" / "one.html").read_text(encoding="utf-8")
-    summaries = re.findall(r"<summary.*?</summary>", one[one.index("</h1>") :], re.S)
+    summaries = re.findall(r"<summary[^>]*><span.*?</summary>", one[one.index("</h1>") :], re.S)
     assert len(summaries) == 1
     assert "Code (2 lines)" in summaries[0]
     assert "aria-label" not in summaries[0]

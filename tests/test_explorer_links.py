@@ -3,13 +3,11 @@
 import copy
 import os
 import re
-import shutil
 
 import nbformat
 import pytest
 from test_build import jupyter_book, notebook, write_book
 
-from extensions import book_search, chapters
 from kexue_core.notebook import Choice, Explorer, Linear, Text
 
 LINKS = {
@@ -66,8 +64,6 @@ def write(root, cells, *lines):
     three = notebook("# Three\n\n> **Insight.** It works.")
     three.cells.append(cells[1])
     write_book(root, one=one, three=three, **{"two.five": notebook("# Two\n\n> **Insight.** It works.")})
-    for needed in ("CITATION.cff", book_search.KEYWORDS):
-        shutil.copy(chapters.ROOT / needed, root / needed)
     return root
 
 
