@@ -28,6 +28,7 @@ UNITS = " | ".join(
     f"//article//{unit}"
     for unit in ("section[@id]", "*[@role='doc-biblioentry'][@id]", "dl[dt[contains(@class, 'sig')]/@id]")
 )
+GATHERED = {"chapters/reproduced_results": "kx-claim"}  # what stands in the chapters too is found there
 BLOCKS = "p li tr dt dd h1 h2 h3 h4 h5 h6 div blockquote caption pre summary figcaption section"
 
 
@@ -67,7 +68,8 @@ def collect(app):
     pages, all_places = [], []
     for name in in_order(app.env):
         html = Path(app.builder.get_outfilename(name))
-        own = list(places(html.read_bytes(), found.get(Path(name).name, ()))) if html.exists() else []
+        keywords, gathered = found.get(Path(name).name, ()), GATHERED.get(name, "")
+        own = list(places(html.read_bytes(), keywords, gathered)) if html.exists() else []
         if own and name != PAGE:
             all_places += [[len(pages), *place] for place in own]
             pages.append([app.builder.get_target_uri(name), own[0][1]])
@@ -88,7 +90,7 @@ def in_order(env):
     return [*order, *sorted(env.found_docs - set(order))]
 
 
-def places(html, keywords=()):
+def places(html, keywords=(), gathered=""):
     """Yield anchor, title, words, text and more of every place of a page; the first one has no anchor."""
     document = lxml.html.document_fromstring(html, parser=lxml.html.HTMLParser(encoding="utf-8"))
     for drawn in document.xpath("//span[@class='katex-html']"):  # most of a page; the formula's source stands beside it
@@ -96,12 +98,15 @@ def places(html, keywords=()):
     units = document.xpath(UNITS)
     imported = names_imported(document)
     for number, unit in enumerate(units):
-        reader = Reader(units, imported)
+        reader = Reader(units, imported, gathered)
         if unit.tag == "section":
             heading = next((child for child in unit if re.fullmatch("h[1-6]", str(child.tag))), None)
             title = "" if heading is None else Reader((), ()).read(heading)
             anchor = unit.get("id")
-            text = reader.read_all(child for child in unit if child is not heading)
+            told = [child for child in unit if child is not heading]
+            if "kx-api" in (unit.get("class") or "").split():  # of a function, what it does: the rest is reference
+                told = [child for child in told if child.tag == "p"][:1]
+            text = reader.read_all(told)
         elif unit.tag == "dl":
             anchor = unit.xpath("dt/@id")[0]
             title = anchor.rpartition(".")[2]
@@ -131,8 +136,9 @@ def names_imported(document):
 class Reader:
     """Collect the words of an element, without those of the places inside it."""
 
-    def __init__(self, units, imported):
+    def __init__(self, units, imported, gathered=""):
         self.units, self.imported = set(units), imported
+        self.hidden = {*HIDDEN.split(), *gathered.split()}
         self.parts, self.more = [], []
 
     def read(self, element):
@@ -152,7 +158,7 @@ class Reader:
         tag, classes = element.tag, (element.get("class") or "").split()
         if not isinstance(tag, str) or tag in SILENT.split() or element in self.units:
             return
-        if set(classes) & set(HIDDEN.split()):
+        if set(classes) & self.hidden:
             return
         if "katex" in classes or tag == "math":
             self.parts.append(self.formula(element))

@@ -43,14 +43,14 @@ class Tangent:
 
 @dataclass(frozen=True)
 class Jensen:
-    r"""Jensen's inequality: :math:`f(\sum_i p_ix_i)\le\sum_i p_if(x_i)` for convex :math:`f` and weights with sum 1.
+    r"""Jensen's inequality: ``f(sum p_i x_i) <= sum p_i f(x_i)`` for convex ``f`` and weights with sum 1.
 
     Parameters
     ----------
     function : FunctionClass or Lambda
         Its second derivative must be provably of one sign; for a concave function the bound turns round.
     weights : dict of Expr to Expr
-        The points :math:`x_i` and their nonnegative weights :math:`p_i`.
+        The points ``x_i`` and their nonnegative weights ``p_i``.
 
     Examples
     --------

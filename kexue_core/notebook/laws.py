@@ -70,7 +70,7 @@ class _Law:
 
 @dataclass(frozen=True)
 class Normal(_Law):
-    r"""The normal law :math:`N(\mu,\sigma^2)` of a real symbol, given by mean and standard deviation."""
+    r"""The normal law ``N(mu, sigma^2)`` of a real symbol, given by mean and standard deviation."""
 
     symbol: sp.Symbol
     mean: object = 0
