@@ -10,6 +10,7 @@ from sympy.core.function import AppliedUndef
 from kexue_core.notebook.conditions import ENDLESS
 from kexue_core.notebook.premises import insert
 from kexue_core.notebook.refusal import short
+from kexue_core.notebook.wellformed import bound_variables
 from kexue_core.notebook.zero import evaluate, proves_zero, refutation
 
 __all__ = ["difference", "follows", "is_zero", "operated"]
@@ -224,6 +225,10 @@ def _of_identity(sides, wanted, options, conditions):
             reason = _unfit(symbol, replacement, conditions)
             if reason:
                 return False, "", reason
+    if key == "integrate":
+        reason = _beyond(value, conditions)
+        if reason:
+            return False, "", reason
     done = {
         "differentiate": lambda side: sp.Derivative(side, value, evaluate=False),
         "integrate": lambda side: sp.Integral(side, value),
@@ -233,6 +238,19 @@ def _of_identity(sides, wanted, options, conditions):
     if not matched[0]:
         return follows(insert(done(sides[0]) - done(sides[1]), ()), insert(wanted[0] - wanted[1], ()), conditions, True)
     return matched
+
+
+def _beyond(limits, conditions):
+    """Say why a range is not proved to lie where an identity holds: in the assumptions and in the conditions."""
+    symbol = limits[0]
+    reason = bound_variables(sp.Integral(symbol, limits))
+    for condition in conditions.where if not reason else ():
+        if symbol in condition.free_symbols:
+            gap = getattr(condition, "gts", 0) - getattr(condition, "lts", 0)
+            convex = isinstance(condition, sp.core.relational._Inequality) and sp.diff(gap, symbol, 2) == 0
+            if not convex or not all(conditions.nonnegative(gap.subs(symbol, end)) for end in limits[1:]):
+                return f"the range from {limits[1]} to {limits[2]} is not known to keep the condition {condition}"
+    return reason
 
 
 def _unfit(symbol, value, conditions):

@@ -48,6 +48,16 @@ def _product(mean, factor, others, conditions):
     return mean * factor
 
 
+def _sum(means, others, conditions):
+    """Add means over one law; what cancels must have a mean over the other laws too, or the order of means matters."""
+    parts = [part for mean in means for part in sp.Add.make_args(sp.expand(mean))]
+    total = sp.Add(*parts)
+    left = {part.as_coeff_Mul()[1] for part in sp.Add.make_args(total)}
+    for part in {part.as_coeff_Mul()[1] for part in parts} - left:
+        _product(sp.S.Zero, part, others, conditions)
+    return sp.Add(*means)
+
+
 def _uncorrelated(expression, group):
     if not expression.is_polynomial(*group.symbol):
         raise LawError("only polynomials have a mean over symbols that are no more than uncorrelated")
@@ -66,10 +76,10 @@ def _over_one(expression, law, others, conditions):
         return expression
     if expression.is_polynomial(x):
         terms = sp.Poly(expression, x).terms()
-        means = (_product(law.moment(power), c, others, conditions) for (power,), c in terms)
-        return sum(means, sp.S.Zero)
+        means = [_product(law.moment(power), c, others, conditions) for (power,), c in terms]
+        return _sum(means, others, conditions)
     if hasattr(law, "values"):
-        return sum(weight * expression.subs(x, value) for value, weight in law.values())
+        return _sum([weight * expression.subs(x, value) for value, weight in law.values()], others, conditions)
     if isinstance(law, Normal) and (law.mean, law.std) != (0, 1):
         z = sp.Dummy("z", real=True)
         return _over_one(expression.subs(x, law.mean + law.std * z), Normal(z), others, conditions)
@@ -77,11 +87,11 @@ def _over_one(expression, law, others, conditions):
         raise LawError(f"only a polynomial in {x} has a mean known from its moments")
     if expression.has(sp.Max, sp.Min, sp.Abs, sp.sign, sp.Heaviside, sp.Piecewise):
         return _in_pieces(expression, law, conditions)
-    total = sp.S.Zero
+    means = []
     for term in sp.Add.make_args(sp.expand(expression, power_exp=False)):
         constant, rest = term.as_independent(x, as_Add=False)
-        total += _product(_of_term(rest, law, conditions), constant, others, conditions)
-    return total
+        means.append(_product(_of_term(rest, law, conditions), constant, others, conditions))
+    return _sum(means, others, conditions)
 
 
 def _of_term(term, law, conditions):

@@ -5,7 +5,7 @@ import sympy as sp
 from kexue_core.notebook.conditions import ENDLESS
 from kexue_core.notebook.refusal import StepError
 
-__all__ = ["well_formed"]
+__all__ = ["bound_variables", "well_formed"]
 
 _BAD = (sp.nan, sp.zoo)
 
@@ -24,7 +24,7 @@ def well_formed(old, step):
         if step.kind != "numeric" and line.has(sp.Float):
             raise StepError(f"step {step.because!r}: a proved line holds no floating-point numbers, got {line}")
         for part in line.atoms(sp.Integral, sp.Sum, sp.Product, sp.Derivative, sp.Limit):
-            reason = _bound_variables(part)
+            reason = bound_variables(part)
             if reason:
                 raise StepError(f"step {step.because!r}: {reason} in {part}")
 
@@ -61,7 +61,7 @@ def _only_in_limits(line, step):
     )
 
 
-def _bound_variables(part):
+def bound_variables(part):
     """Say how the assumptions on a variable contradict the range over which it runs."""
     if isinstance(part, sp.Limit):
         return ""
