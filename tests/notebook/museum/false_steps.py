@@ -345,7 +345,8 @@ FALSE["operations on both sides"] = [
             E((Integral(atan(a) + atan(1 / a), (a, v, 1))).doit() if v > 0 else 0, pi / 2 * (1 - v)), "!",
             integrate=(a, v, 1)), -1, HALF),
     Lie("integrate outside the condition", "|x| = x is known for x > 0",
-        lambda v: D(E(Abs(x), x), where=x > 0).step(E(HALF, sp.Integral(x, (x, v, 1)).doit()), "!", integrate=(x, v, 1)), -1, 0),
+        lambda v: D(E(Abs(x), x), where=x > 0).step(
+            E(HALF, sp.Integral(x, (x, v, 1)).doit()), "!", integrate=(x, v, 1)), -1, 0),
     Lie("a false identity is declared", "x² = 4 does not hold for all x",
         lambda v: D(v, for_all=x).step(E(2 * x, sp.diff(v.rhs, x)), "!", differentiate=x), E(x**2, 4), E(x**2, f(x))),
     Lie("roots of both sides", "|x| = |y| at 1 and −1", lambda v: D(E(Abs(x), Abs(y))).step(E(x, y), "!"), 0),
