@@ -43,6 +43,11 @@ def tidy(app, exception):
         prune(Path(app.outdir))
 
 
+def read(path):
+    """Return a text; bytes that are no UTF-8, of a file that is not ours, survive a round trip."""
+    return path.read_text(encoding="utf-8", errors="surrogateescape")
+
+
 def prune(site):
     """Remove what no page reads; return the paths that went, relative to the site.
 
@@ -50,10 +55,10 @@ def prune(site):
     below ``_sources`` or ``_images`` stays if a page links to it.
     """
     for path in [*site.glob("_static/**/*.js"), *site.glob("_static/**/*.css")]:
-        text = path.read_text(encoding="utf-8")
+        text = read(path)
         if (clean := re.sub(r"\n?(?://|/\*)# sourceMappingURL=\S+(?: ?\*/)?", "", text)) != text:
-            path.write_text(clean, encoding="utf-8")
-    pages = [path.read_text(encoding="utf-8") for path in site.rglob("*.html") if "_static" not in path.parts]
+            path.write_text(clean, encoding="utf-8", errors="surrogateescape")
+    pages = [read(path) for path in site.rglob("*.html") if "_static" not in path.parts]
     own = rf'(?:src|href|content)="(?![a-z]+:)[^"]*?({NAME})["?#]'
     named = {name for page in pages for name in re.findall(own, page)}
     folders = [site / name for name in ("_static", "_sources", "_images")]
@@ -62,7 +67,7 @@ def prune(site):
     while fresh:
         kept.update(fresh)
         readers = [path for path in fresh if path.suffix in (".js", ".css") and "_static" in path.parts]
-        named = {name for path in readers for name in re.findall(NAME, path.read_text(encoding="utf-8"))}
+        named = {name for path in readers for name in re.findall(NAME, read(path))}
         fresh = [path for path in files if path not in kept and path.name in named]
     gone = [path for path in files if path not in kept]
     for path in gone:

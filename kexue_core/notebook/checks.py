@@ -201,7 +201,7 @@ class Estimate:
 
 
 def estimate(samples):
-    r"""Return the mean of independent samples with its standard error $s/\sqrt n$.
+    """Return the mean of independent samples with its standard error ``s / √n``.
 
     ``a < b`` and ``a > b`` answer "yes" or "no" if the means lie at least three standard errors apart, and else
     "undecided"; the two must come from independent samples. Two quantities measured on the same draws are compared
