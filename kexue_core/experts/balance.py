@@ -120,7 +120,7 @@ def balance_gradient(
 
 
 class Training(NamedTuple):
-    """Load and mean probability ``(steps + 1, n)`` before each step and after the last; the trained weights."""
+    """Load and mean probability ``(steps + 1, ..., n)`` before each step and after the last; the trained weights."""
 
     load: NDArray[np.float64]
     probability: NDArray[np.float64]
@@ -140,12 +140,14 @@ def train_router(
 ) -> Training:
     """Train the router ``logits = x @ weights`` by gradient descent on nothing but balance.
 
+    A fixed point need not be balanced, unless some combination of the columns of ``x`` is 1 for every token (a bias).
+
     Parameters
     ----------
-    x : (T, d) array_like
-        All tokens; every step sees all of them.
-    weights : (d, n) array_like
-        Start.
+    x : (..., T, d) array_like
+        All tokens; every step sees all of them. Leading axes are separate runs.
+    weights : (..., d, n) array_like
+        Start; its leading axes broadcast with those of ``x``.
     k : int
         Between 1 and ``n``.
     steps : int
@@ -177,10 +179,11 @@ def train_router(
     >>> max_violation(training.load[[0, -1]]).round(2)
     array([0.11, 0.  ])
     """
-    x, weights = _checks.array("x", x, ndim=2, core=2), _checks.array("weights", weights, ndim=2, core=2)
-    if len(weights) != x.shape[1]:
-        raise ValueError(f"weights must have {x.shape[1]} rows, one for each column of x, got shape {weights.shape}")
-    n = weights.shape[1]
+    x, weights = _checks.array("x", x, core=2), _checks.array("weights", weights, core=2)
+    if weights.shape[-2] != x.shape[-1]:
+        raise ValueError(f"weights must have {x.shape[-1]} rows, one for each column of x, got shape {weights.shape}")
+    _checks.broadcast(("x", x, 2), ("weights", weights, 2))
+    n = weights.shape[-1]
     steps, rate = _checks.integer("steps", steps, low=0), _checks.number("rate", rate, low=0, open="low")
     options = _objective(objective, target, floor, n)
     history = []
@@ -189,7 +192,7 @@ def train_router(
             gradient, *state = _balance_gradient(_checks.result(x @ weights, "x", "weights", "rate"), k, *options)
             history.append(state)
             if step < steps:
-                weights = weights - rate * (x.T @ gradient)
+                weights = weights - rate * (np.swapaxes(x, -1, -2) @ gradient)
     load, probability = np.stack(history, axis=1)
     return Training(load, probability, weights)
 
@@ -267,20 +270,20 @@ def balance_by_bias(
 
     Parameters
     ----------
-    batches : iterable of (T, n) array_like
-        Scores of each batch, at least one batch; a generator keeps only one in memory.
+    batches : iterable of (..., T, n) array_like
+        Scores of each batch, at least one batch; a generator keeps only one in memory. Leading axes are separate runs.
     k : int
         Between 1 and ``n``.
     target, rate, rule
         As in `bias_update`.
-    bias : (n,) array_like, optional
+    bias : (..., n) array_like, optional
         Start, 0 by default.
 
     Returns
     -------
-    load : (steps, n) ndarray
+    load : (steps, ..., n) ndarray
         Load of each batch under the bias of the batches before it: no batch sees itself.
-    bias : (n,) ndarray
+    bias : (..., n) ndarray
         After the last batch.
 
     Raises
@@ -302,9 +305,10 @@ def balance_by_bias(
     """
     history = []
     for scores in batches:
-        scores, _ = _checks.top_k("batches", scores, k, ndim=2, core=2)
-        bias = np.zeros(scores.shape[-1]) if bias is None else _checks.array("bias", bias, shape=scores.shape[-1:])
-        history.append(expert_load(top_k_mask(scores + bias, k)))
+        scores, _ = _checks.top_k("batches", scores, k, core=2)
+        shape = scores.shape[:-2] + scores.shape[-1:]
+        bias = np.zeros(shape) if bias is None else _checks.array("bias", bias, shape=shape)
+        history.append(expert_load(top_k_mask(scores + bias[..., None, :], k)))
         bias = bias_update(bias, history[-1], target=target, rate=rate, rule=rule)
     if not history:
         raise ValueError("batches must hold at least one batch, got none")

@@ -130,6 +130,43 @@ def test_training_is_gradient_descent_written_out(tokens):
     np.testing.assert_array_equal((x, weights)[1], before[1])
 
 
+def test_a_stack_of_trainings_equals_the_loop():
+    rng = np.random.default_rng(3)
+    x, weights = rng.standard_normal((4, 30, 5)), rng.standard_normal((4, 5, 3))
+    stack, shared = train_router(x, weights, 1, steps=5), train_router(x[0], weights, 1, steps=5)
+    assert stack.load.shape == stack.probability.shape == (6, 4, 3)
+    for i in range(4):
+        for ours, alone in ((stack, x[i]), (shared, x[0])):
+            one = train_router(alone, weights[i], 1, steps=5)
+            np.testing.assert_array_equal(ours.load[:, i], one.load)
+            np.testing.assert_allclose(ours.weights[i], one.weights, rtol=1e-13)
+
+
+TRAP = np.array([[1, 1]] * 3 + [[1, -1]] * 3 + [[-2, 2]] * 2 + [[-2, -2]] * 2)
+
+
+@pytest.mark.parametrize("objective", ["auxiliary", "squared", "entropy"])
+def test_without_a_constant_feature_training_may_rest_at_an_unbalanced_load(objective):
+    half = np.array([[0.5, 1, 0.3], [0.05, 0.3, -0.1]]).T[:, :, None] / 2
+    training = train_router(TRAP, np.concatenate([half, -half], axis=2), 1, steps=1000, objective=objective)
+    at = 2 * np.arccosh((np.sqrt(3) + np.sqrt(21)) / 6)
+    difference = training.weights[..., 0] - training.weights[..., 1]
+    np.testing.assert_allclose(difference, np.tile([at, 0.0], (3, 1)), atol=1e-12)
+    np.testing.assert_allclose(training.load[-1], np.tile([0.6, 0.4], (3, 1)))
+
+
+def test_a_bias_in_the_logits_has_no_gradient_only_at_balance():
+    rng = np.random.default_rng(4)
+    for _ in range(50):
+        logits = 2 * rng.standard_normal((40, 4)) + rng.standard_normal(4)
+        load, p = expert_load(top_k_mask(logits, 1)), softmax(logits)
+        push = balance_gradient(logits, 1).sum(axis=0)
+        mean = (p * load).sum(axis=1, keepdims=True)
+        variance = (p * (load - mean) ** 2).sum(axis=1).mean()
+        assert push @ load == pytest.approx(variance, abs=1e-15)
+        assert variance > 0 or max_violation(load) == 0
+
+
 def test_no_steps_give_the_start_alone(tokens):
     training = train_router(*tokens, 2, steps=0)
     assert training.load.shape == training.probability.shape == (1, 8)
@@ -183,6 +220,15 @@ def test_balancing_by_bias_is_the_loop_of_route_and_update():
     np.testing.assert_array_equal(bias, b)
 
 
+def test_a_stack_of_batches_equals_the_loop():
+    batches = np.random.default_rng(1).random((5, 3, 40, 4)) + [0.5, 0, 0, 0.2]
+    load, bias = balance_by_bias(batches, 2, rate=0.05, bias=np.full((3, 4), 0.1))
+    for i in range(3):
+        one = balance_by_bias(batches[:, i], 2, rate=0.05, bias=np.full(4, 0.1))
+        np.testing.assert_array_equal(load[:, i], one[0])
+        np.testing.assert_array_equal(bias[i], one[1])
+
+
 @pytest.mark.parametrize("rule", ["sign", "rms"])
 def test_the_bias_balances_fresh_batches_down_to_the_noise_of_the_counts(rule):
     rng = np.random.default_rng(0)
@@ -228,7 +274,11 @@ def test_the_bias_balances_fresh_batches_down_to_the_noise_of_the_counts(rule):
         ),
         (lambda: bias_update([0.0, 0.0], [0.5, 0.4]), "load must have the sum 1, got"),
         (lambda: balance_by_bias([], 1), "batches must hold at least one batch, got none"),
-        (lambda: balance_by_bias([[1.0, 2.0]], 1), r"batches must have 2 axes, got shape \(2,\)"),
+        (lambda: balance_by_bias([[1.0, 2.0]], 1), r"batches must have at least 2 axes, got shape \(2,\)"),
+        (
+            lambda: train_router(np.ones((2, 3, 2)), np.ones((3, 2, 2)), 1, steps=1),
+            "x and weights must broadcast in their leading axes",
+        ),
     ],
 )
 def test_bad_values_are_refused(call, message):
