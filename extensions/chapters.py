@@ -3,6 +3,7 @@
 import fnmatch
 import hashlib
 import json
+import math
 import re
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from extensions.toc import read_parts
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
+WORDS_A_MINUTE, MINUTES_A_DERIVATION, MINUTES_AN_EXPLORER = 220, 1 / 3, 1
 
 
 def parts():
@@ -69,6 +71,23 @@ def insight(slug):
     if match is None:
         raise ValueError(f"{slug}: the box below the title must hold '**Insight.** …'")
     return re.sub(r"\s*\n>\s*", " ", match[1])
+
+
+def words(text):
+    """Return how many words of prose a Markdown text has: no formulas, code, tables, addresses or headings."""
+    text = re.sub(r"```.*?```|\$\$.*?\$\$|<[^>]+>", " ", text, flags=re.S)
+    text = re.sub(r"^(?:\|.*|#+ .*)$", " ", text, flags=re.M)
+    text = re.sub(r"\$[^$]*\$|`[^`]*`|(?<=\])\([^)]*\)", " x ", text)
+    return len(re.findall(r"[\w’'-]*\w[\w’'-]*", text))
+
+
+def minutes(slug):
+    """Return how long a chapter takes to read, in steps of five minutes: its words, derivations and explorers."""
+    cells = read(slug).cells
+    prose = sum(words(cell.source) for cell in cells if cell.cell_type == "markdown")
+    code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+    needed = prose / WORDS_A_MINUTE + len(re.findall(r"\bDerivation\(", code)) * MINUTES_A_DERIVATION
+    return max(5, 5 * math.ceil((needed + len(re.findall(r"\bExplorer\(", code)) * MINUTES_AN_EXPLORER) / 5))
 
 
 def symbols(slug):

@@ -16,7 +16,7 @@ from sphinx_external_toc.parsing import FileItem, parse_toc_yaml
 from extensions import chapters, cite
 from extensions.epub_pages import Binding, file_name, page
 
-LEFT_OUT = {"chapters/search", "chapters/overview", "chapters/changes"}
+LEFT_OUT = {"chapters/search", "chapters/changes"}
 LEFT_OUT_PARTS = {"Library"}
 TYPES = {".png": "image/png", ".svg": "image/svg+xml", ".jpg": "image/jpeg", ".css": "text/css"}
 STYLE = Path(__file__).with_suffix(".css")

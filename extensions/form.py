@@ -58,14 +58,6 @@ def numbered(notebook):
         number += cell.cell_type == "code"
 
 
-def words(text):
-    """Return how many words of prose a Markdown text has: no formulas, code, tables, addresses or headings."""
-    text = re.sub(r"```.*?```|\$\$.*?\$\$|<[^>]+>", " ", text, flags=re.S)
-    text = re.sub(r"^(?:\|.*|#+ .*)$", " ", text, flags=re.M)
-    text = re.sub(r"\$[^$]*\$|`[^`]*`|(?<=\])\([^)]*\)", " x ", text)
-    return len(re.findall(r"[\w’'-]*\w[\w’'-]*", text))
-
-
 def section(cells, name):
     """Return the numbered cells of one section, those of its heading first."""
     inside, members = False, []
@@ -106,10 +98,10 @@ def _question(cells, say):
     before = [cell for _, cell in question[:first] if cell.cell_type == "markdown"]
     after = [cell for _, cell in question[first:] if cell.cell_type == "markdown"]
     puzzle = before[0].source if before else ""
-    if words(puzzle) > QUESTION_WORDS:
+    if chapters.words(puzzle) > QUESTION_WORDS:
         say(
             "The question",
-            f"state the puzzle in at most {QUESTION_WORDS} words before the first code; {words(puzzle)} now",
+            f"state the puzzle in at most {QUESTION_WORDS} words before the first code; {chapters.words(puzzle)} now",
         )
     table = re.compile(r"^\|[ -:|]+\|\s*$", re.M)
     if any(table.search(cell.source) for cell in before) or not any(table.search(cell.source) for cell in after):
@@ -117,7 +109,7 @@ def _question(cells, say):
 
 
 def _prose(cells, say):
-    total = sum(words(cell.source) for _, cell in cells if cell.cell_type == "markdown")
+    total = sum(chapters.words(cell.source) for _, cell in cells if cell.cell_type == "markdown")
     if total > PROSE_WORDS:
         say("prose", f"at most {PROSE_WORDS} words; {total} now")
     before = None

@@ -1,11 +1,9 @@
-"""Pages made from what the chapters hold: `{kexue} results`, `errata`, `chapters`, `notation`, `bibliography`, …
+"""Pages made from what the chapters hold: `{kexue} results`, `errata`, `notation`, `counts`, `bibliography`.
 
 The data are the outputs of the executed chapters, in the cache that the build filled before; nothing is typed by hand.
 """
 
-import base64
 import datetime
-import io
 import math
 from collections import Counter
 
@@ -13,10 +11,9 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 from jupyter_cache import get_cache
-from PIL import Image
 
 from extensions import chapters
-from extensions.chapters import insight, symbols, title
+from extensions.chapters import symbols, title
 from extensions.citations import bibliography
 from kexue_core.notebook.checks import MIME as CHECK
 from kexue_core.notebook.claims import ERRATUM_MIME as ERRATUM
@@ -41,33 +38,26 @@ def merge(app, env, names, other):
 
 
 class Generated(Directive):
-    """Insert what one of the functions below writes as Markdown."""
+    """Insert what one of the functions in ``PAGES`` returns, Markdown or a node."""
 
     required_arguments = 1
     final_argument_whitespace = True
 
     def run(self):
         """Parse the Markdown in place."""
-        pages = {
-            "results": results,
-            "errata": errata,
-            "chapters": overview,
-            "part": part,
-            "notation": notation,
-            "counts": counts,
-            "bibliography": bibliography,
-        }
         name, *rest = self.arguments[0].split(maxsplit=1)
-        if name not in pages:
-            raise self.error(f"kexue must be one of {', '.join(pages)}, got {name!r}")
+        if name not in PAGES:
+            raise self.error(f"kexue must be one of {', '.join(PAGES)}, got {name!r}")
         env = self.state.document.settings.env
         env.kexue_pages = getattr(env, "kexue_pages", set()) | {env.docname}
         container = nodes.container()
         try:
-            text = pages[name](*rest)
+            found = PAGES[name](*rest)
         except ValueError as error:
             raise self.error(str(error)) from None  # one line with the place, while other pages go on
-        self.state.nested_parse(StringList(text.splitlines()), 0, container)
+        if isinstance(found, nodes.Node):
+            return [found]
+        self.state.nested_parse(StringList(found.splitlines()), 0, container)
         return container.children
 
 
@@ -129,38 +119,6 @@ def errata():
     return "\n".join(lines)
 
 
-def overview():
-    """Every chapter with its picture and its insight, by parts."""
-    found = [(caption, members) for caption, members in chapters.parts() if members]
-    return "\n".join(line for caption, members in found for line in (f"## {caption}", "", *cards(members)))
-
-
-def part(caption):
-    """Return the chapters of one part, with picture and insight."""
-    members = dict(chapters.parts()).get(caption)
-    if not members:
-        raise ValueError(f"part must be a caption of _toc.yml with chapters, got {caption!r}")
-    return "\n".join(cards(members))
-
-
-def cards(members):
-    """Return the Markdown of a grid of chapters."""
-    lines = ["::::{grid} 1 2 2 2", ":gutter: 3", ""]
-    for slug in members:
-        lines += [
-            f":::{{grid-item-card}} {title(slug)}",
-            f":link: /chapters/{slug}",
-            ":link-type: doc",
-            f":img-top: {poster(slug)}",
-            ":img-alt: The first explorer of this chapter at its default stop",
-            "",
-            insight(slug),
-            ":::",
-            "",
-        ]
-    return [*lines, "::::", ""]
-
-
 def notation():
     """Collect the table of symbols that every chapter gives."""
     lines = []
@@ -169,20 +127,6 @@ def notation():
             lines += [f"## {caption}", ""] if number == 0 else []
             lines += [f"### [{title(slug)}](/chapters/{slug}.ipynb)", "", *symbols(slug).splitlines(), ""]
     return "\n".join(lines)
-
-
-def poster(slug):
-    """Write the picture of a chapter's first explorer into the build folder; return its path for Sphinx."""
-    cells = (cell for cell in executed(slug).cells if cell.cell_type == "code")
-    for cell in cells:
-        for output in cell.outputs:
-            if EXPLORER in output.get("data", {}):
-                path = chapters.BUILD / "posters" / f"{slug}.png"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                picture = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"]))).convert("RGB")
-                picture.resize((560, round(560 * picture.height / picture.width))).save(path, optimize=True)
-                return f"/{path.relative_to(chapters.ROOT)}"
-    raise ValueError(f"{slug}: a chapter must have an Explorer; its picture stands for the chapter")
 
 
 def totals():
@@ -211,6 +155,9 @@ def counts():
         f"**{count['printed']}** printed figures [computed again](reproduced_results.md), of which "
         f"**{count['printed differs']}** differ · **{count['errata']}** [errata](errata.md)"
     )
+
+
+PAGES = {"results": results, "errata": errata, "notation": notation, "counts": counts, "bibliography": bibliography}
 
 
 def name_run(app, pagename, templatename, context, doctree):

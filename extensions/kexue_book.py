@@ -14,6 +14,7 @@ from extensions import (
     cite,
     explorer_links,
     fonts,
+    gallery,
     generated,
     icons,
     launch,
@@ -35,7 +36,7 @@ def setup(app: Sphinx):
     app.add_config_value("kexue_sources", chapters.sources_key(), "env")
     app.connect("config-inited", configure)
     app.connect("env-get-outdated", outdated)
-    for part in (typesetting, page, citations, explorer_links, generated, book_search, site):
+    for part in (typesetting, page, citations, explorer_links, generated, gallery, book_search, site):
         part.setup(app)
     for part in (api_pages, cards, cite, fonts, icons, launch, mathml, notfound, previews, slim):
         part.setup(app)

@@ -57,7 +57,7 @@ def write(app, exception):
     """Write ``404.html``, the name under which GitHub Pages looks for it."""
     if exception is not None or app.builder.format != "html" or "epub" in app.builder.name:
         return
-    names = [app.config.root_doc, "chapters/overview", "chapters/search"]
+    names = [app.config.root_doc, "chapters/search"]
     names += [f"chapters/{slug}" for slug in chapters.slugs()]
     links = [
         f'<li><a href="{app.config.html_baseurl}{app.builder.get_target_uri(name)}">'

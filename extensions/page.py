@@ -1,16 +1,14 @@
 """What the page of a chapter adds to its notebook: folded code, places to link to, the reading time."""
 
-import math
 import re
 from html import escape
+from pathlib import PurePosixPath
 
 from docutils import nodes
 from myst_nb.sphinx_ import HideCodeCellNode
 from sphinx.transforms import SphinxTransform
 
-from extensions import folding
-
-WORDS_A_MINUTE, MINUTES_A_DERIVATION, MINUTES_AN_EXPLORER = 220, 1 / 3, 1
+from extensions import chapters, folding
 
 
 def setup(app):
@@ -77,20 +75,12 @@ class ReadingTime(SphinxTransform):
     default_priority = 910
 
     def apply(self):
-        """Count words, derivations and explorers."""
-        cells = list(code_cells(self.document))
+        """Add a line to the box."""
+        slug = PurePosixPath(self.env.docname).name
         box = next(self.document.findall(nodes.block_quote), None)
-        if not cells or box is None:
-            return
-        hidden = (nodes.literal_block, nodes.literal, nodes.math, nodes.math_block, nodes.raw)
-        words = sum(
-            len(text.split()) for text in self.document.findall(nodes.Text) if not isinstance(text.parent, hidden)
-        )
-        derivations = sum("Derivation(" in cell["source"] for _, cell in cells)
-        explorers = sum("Explorer(" in cell["source"] for _, cell in cells)
-        minutes = words / WORDS_A_MINUTE + derivations * MINUTES_A_DERIVATION + explorers * MINUTES_AN_EXPLORER
-        about = f" About {max(5, 5 * math.ceil(minutes / 5))} minutes."
-        box += nodes.paragraph("", "", nodes.strong("", "Reading time."), nodes.Text(about))
+        if slug in chapters.slugs() and self.env.docname == f"chapters/{slug}" and box is not None:
+            about = nodes.Text(f" About {chapters.minutes(slug)} minutes.")
+            box += nodes.paragraph("", "", nodes.strong("", "Reading time."), about)
 
 
 def unfold(self, node):
