@@ -3,7 +3,23 @@
     pip install numpy scipy mpmath
     python benchmarks/peers/hippo_scipy.py
 
-Printed by numpy 2.4.6, scipy 1.17.1 and mpmath 1.3.0; each line names what computed it.
+Printed by numpy 2.4.6, scipy 1.17.1 and mpmath 1.3.0, each line with what computed it:
+
+    scipy spherical_jn: sine, N = 32           7.144e-12 1.04e-05 0.001212 0.03644 0.2844 0.5547 0.7634
+    scipy spherical_jn: 1 % lost at            0.8701 0.9249 0.9572 0.976
+    mpmath: delay, N = 32                      1.034e-37 1.049e-13 3.823e-06 0.001216 0.07043 0.6946
+    numpy: last coefficient, L = 1000          0.7579 0.1521 -0.0003215 -1.408e-06
+    scipy solve_triangular: article            0.01402 0.005363 0.002165
+    scipy solve_triangular: authors            0.02555 0.006126 0.001516
+    scipy solve_triangular: log-bilinear       0.002529 0.0001572 9.81e-06
+    mean squared error, exact                  5.705e-09
+    mean squared error, article                1.671e-05
+    mean squared error, authors                3.487e-05
+    mean squared error, forward                0.00548
+    scipy expm: norms, N = 4, 16, 64           0.3482 0.3679 0.3679
+    mpmath: Fourier read-out, feedback 1       0.1125 0.801 0.4979
+    mpmath: Fourier read-out, feedback 2       6.17e-05 0.002853 0.00362
+    scipy brentq: Fourier pole                 -1.09164 -1.09787 -1.09843
 """
 
 import math
@@ -23,7 +39,7 @@ def show(name, values):
 
 
 def sine_lost(periods, phase, n):
-    """Return the share of energy that n coefficients lose of a sine: its coefficients are spherical Bessel functions."""
+    """Return the share of energy that n coefficients lose of a sine."""
     a, k = math.pi * periods, np.arange(n)
     # int sin(a(s+1) + phase) p_k ds = Im(e^(i(a+phase)) 2 i^k j_k(a))
     c = 2 * special.spherical_jn(k, a) * np.imag(np.exp(1j * (a + phase)) * 1j**k) * HALF[:n]
@@ -108,9 +124,7 @@ def fourier_pole(highest):
 def main():
     """Print all figures."""
     show("scipy spherical_jn: sine, N = 32", [sine_lost(P, 0.3, 32) for P in (6, 8, 9, 10, 11, 12, 16)])
-    place = [
-        optimize.brentq(lambda v, n=n: mean_lost(v * n, n) - 0.01, 0.5, 1, xtol=1e-12) for n in (16, 32, 64, 128)
-    ]
+    place = [optimize.brentq(lambda v, n=n: mean_lost(v * n, n) - 0.01, 0.5, 1, xtol=1e-12) for n in (16, 32, 64, 128)]
     show("scipy spherical_jn: 1 % lost at", place)
     show("mpmath: delay, N = 32", [delay_error(f, 32) for f in (2, 5, 7, 8, 9, 10)])
     show("numpy: last coefficient, L = 1000", [projection(signal(1000), n)[-1] for n in (8, 16, 32, 64)])
