@@ -205,4 +205,4 @@ def test_what_departs_from_the_form_is_told_in_one_line_with_the_place(template,
 
 def test_words_are_those_of_the_prose():
     text = "# Head\n\nA *short* [link](https://a.b/c) to $x+y$ and `code`.\n\n| a | b |\n|---|---|\n\n$$f = 1$$\n"
-    assert form.words(text) == 8
+    assert chapters.words(text) == 8
