@@ -6,6 +6,7 @@ import re
 from contextlib import contextmanager, nullcontext
 
 import matplotlib as mpl
+from matplotlib import font_manager
 from matplotlib.backends.backend_mixed import MixedModeRenderer
 from matplotlib.backends.backend_svg import RendererSVG
 from matplotlib.figure import Figure
@@ -18,7 +19,11 @@ __all__ = ["figure_svg", "new_figure", "set_style"]
 # Okabe and Ito's colours; the yellow is left out (too faint on white), the black is the text's own.
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 
+# For Chinese in pictures that are stored as pixels: of these families, those that the machine has.
+CHINESE = ("Noto Sans CJK SC", "Source Han Sans SC", "WenQuanYi Zen Hei", "PingFang SC", "Microsoft YaHei")
+
 STYLE = {
+    "font.sans-serif": ["DejaVu Sans", *(name for name in CHINESE if name in font_manager.get_font_names())],
     "axes.prop_cycle": mpl.cycler(color=COLORS),
     "axes.spines.right": False,
     "axes.spines.top": False,
