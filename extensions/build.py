@@ -14,7 +14,7 @@ from pathlib import Path
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 
-from extensions import chapters, processes, site
+from extensions import chapters, cite, epub, processes, site
 from extensions.execution import execute_all
 
 KEPT = 4  # executed chapters of that many states of the library
@@ -81,13 +81,15 @@ def build_site():
     staging.mkdir(parents=True, exist_ok=True)
     unfinished.touch()
     jupyter_book(staging, "-W", "-n")  # a warning is a mistake
-    lacking = site.missing(staging / "_build" / "html")
+    pages = staging / "_build" / "html"
+    epub.bind(pages, pages / "kexue-book.epub", cite.book()["url"])
+    lacking = site.missing(pages)
     if lacking:
         raise SystemExit("\n".join(f"{page} names {url}, which is not there" for page, url in lacking))
     fresh, old = chapters.BUILD / "html.new", chapters.BUILD / "html.old"
     for leftover in (fresh, old):
         shutil.rmtree(leftover, ignore_errors=True)
-    shutil.copytree(staging / "_build" / "html", fresh, ignore=shutil.ignore_patterns(".doctrees", ".buildinfo"))
+    shutil.copytree(pages, fresh, ignore=shutil.ignore_patterns(".doctrees", ".buildinfo"))
     if target.exists():
         target.rename(old)
     fresh.rename(target)

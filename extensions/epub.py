@@ -1,10 +1,9 @@
-"""The book as an EPUB, made from the finished site: `python -m extensions.epub`.
+"""The book as an EPUB, made from the finished site; the build puts it beside the pages.
 
 The pages are taken as they were built. Formulas keep their MathML, explorers become their first picture with their
 numbers and the table, links to pages that are left out lead to the site. Nothing is executed and nothing typeset anew.
 """
 
-import sys
 import uuid
 import zipfile
 from datetime import UTC, datetime
@@ -96,16 +95,3 @@ def bind(site, target, base):
             archive.writestr(f"book/{name}", content)
     fresh.replace(target)
     return target
-
-
-def main():
-    """Bind the finished site, and say where the book is."""
-    site = chapters.BUILD / "html"
-    if not (site / "index.html").exists():
-        sys.exit("the book is not built: run make book first")
-    target = bind(site, chapters.BUILD / "kexue-book.epub", cite.book()["url"])
-    print(f"The book is in {target.relative_to(chapters.ROOT)} ({target.stat().st_size / 1e6:.1f} MB)")
-
-
-if __name__ == "__main__":
-    main()
