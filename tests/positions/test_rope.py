@@ -210,6 +210,15 @@ def test_min_base_started_at_a_shorter_length_gives_the_same_base():
     assert min_base(8192, start=min_base(4096).base).checks < min_base(8192).checks
 
 
+def test_min_base_swept_in_full_from_128k_to_a_million_gives_the_last_three_bases_of_the_table():
+    start = TABLE[-1][1]
+    for L, base, m in [(2**18, 23662397.0370, 227688), (2**19, 58496173.8022, 479857), (2**20, 65374955.1441, 935093)]:
+        found = min_base(L, start=start)
+        assert found.base == pytest.approx(base, rel=1e-11)
+        assert found.binding_m == m
+        start = found.base
+
+
 @pytest.mark.parametrize(("L", "d"), [(1024, 128), (2048, 128), (512, 64), (300, 16), (4096, 256)])
 def test_min_base_is_a_root_in_forty_digit_arithmetic(L, d):
     base, m, _ = min_base(L, d)
