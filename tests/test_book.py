@@ -13,7 +13,7 @@ import nbformat
 import pytest
 from support import SITE
 
-from extensions import build, chapters, citations, colab, execution, processes, rerun
+from extensions import build, chapters, citations, colab, epub, execution, processes, rerun
 
 PAGES = sorted(
     path.relative_to(SITE).as_posix()
@@ -119,6 +119,7 @@ def test_a_chapter_transfers_less_than_its_budget_beyond_theme_and_math_files(si
 def jupyter_book(monkeypatch, tmp_path):
     """Stand in for Jupyter Book: write one page, then end as told."""
     monkeypatch.setattr(chapters, "BUILD", tmp_path)
+    monkeypatch.setattr(epub, "bind", lambda site, target, base: target)
 
     def build_with(text, end):
         def run(*args, **kwargs):
