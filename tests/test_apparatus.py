@@ -149,7 +149,7 @@ def test_the_page_for_a_wrong_address_works_at_any_depth():
     text = (SITE / "404.html").read_text()
     assert not re.search(r"<(?:img|link)\b|src=|url\(", text)
     links = re.findall(r'href="([^"]+)"', text)
-    assert len(links) == len(chapters.slugs()) + 3
+    assert len(links) == len(chapters.slugs()) + 2
     for link in links:
         assert link.startswith(BASE)
         assert (SITE / link.removeprefix(BASE)).exists(), link
