@@ -2,6 +2,7 @@
 
 import math
 import re
+from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
@@ -452,7 +453,7 @@ def test_links_of_the_chapters_set_their_explorers(page, site):
             links += 1
             link.evaluate("(e) => e.click()")
             ready(page, found[1])
-            query = [part.split("=") for part in found[2].split("&")]
+            query = parse_qsl(found[2])
             page.wait_for_function(
                 """([name, query]) => { const [id, state] = location.hash.split("?");
                     const now = new URLSearchParams(state);
