@@ -50,6 +50,13 @@ def test_the_documented_error_holds_towards_the_imaginary_axis_too():
     assert (np.abs(value / _exact(mpmath.gamma, z) - 1) < _bound(z)).all()
 
 
+def test_the_documented_error_holds_over_decades_of_both_parts():
+    rng = np.random.default_rng(2)
+    z = 10 ** rng.uniform(np.log10(0.5), 2, 200) + 1j * 10 ** rng.uniform(-3, 2.4, 200) * rng.choice([-1, 1], 200)
+    value = np.array([gamma_fourier(v) for v in z.tolist()])
+    assert (np.abs(value / _exact(mpmath.gamma, z) - 1) < _bound(z)).all()
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 def test_the_documented_error_holds_down_to_the_smallest_numbers_and_up_to_overflow(sign):
     small = sign * 10.0 ** np.linspace(-307, -1, 120)
