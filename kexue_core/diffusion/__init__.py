@@ -15,6 +15,7 @@ from kexue_core.diffusion.denoisers import (
 )
 from kexue_core.diffusion.losses import diffuse, gradient_variances, loss_weights, terminal_kl_bits
 from kexue_core.diffusion.mean_value import TrajectoryPCA, fit_mean_direction, gaussian_mean_time, trajectory_pca
+from kexue_core.diffusion.multistep import MULTISTEP, fit_inserted_times, insert_times, solve_multistep
 from kexue_core.diffusion.samplers import (
     METHODS,
     Method,
@@ -46,6 +47,10 @@ __all__ = [
     "solve_diffusion_ode",
     "solve_reference",
     "trajectory",
+    "MULTISTEP",
+    "solve_multistep",
+    "insert_times",
+    "fit_inserted_times",
     "posterior_coefficients",
     "reverse_noise",
     "ancestral_sample",

@@ -1,0 +1,279 @@
+"""Multistep solvers of the diffusion ODE: one call of the denoiser per step, and what earlier calls returned is reused.
+
+They stand beside the single-step methods of `samplers`, with which published tables compare them, and are called alike.
+The AMED-Plugin on such a solver is the same solver on more times: `insert_times` places one inside each step,
+`fit_inserted_times` finds where.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from kexue_core import _checks
+from kexue_core.diffusion._common import Array, Callback, Denoiser, decreasing_times, denoised
+
+__all__ = ["MULTISTEP", "solve_multistep", "insert_times", "fit_inserted_times"]
+
+_ADAMS = {1: [1], 2: [3 / 2, -1 / 2], 3: [23 / 12, -16 / 12, 5 / 12], 4: [55 / 24, -59 / 24, 37 / 24, -9 / 24]}
+
+MULTISTEP = {"ipndm": 4, "dpm_solver_pp": 3, "unipc": 3}
+
+
+class _Past(NamedTuple):
+    """What is known at the start of a step: times and denoised points, the newest last."""
+
+    times: list[float]
+    points: list[Array]
+    velocities: list[Array]
+
+
+def solve_multistep(
+    denoise: Denoiser,
+    x: ArrayLike,
+    times: ArrayLike,
+    *,
+    method: str = "ipndm",
+    order: int | None = None,
+    analytic_first: bool = False,
+    rng: np.random.Generator | None = None,
+    callback: Callback | None = None,
+) -> NDArray[np.float64]:
+    """Solve ``dx/dt = (x - D(x, t)) / t`` from ``times[0]`` to ``times[-1]`` with one call of ``D`` per step.
+
+    - ``"ipndm"``: Adams-Bashforth on the velocity, with the coefficients of equal steps whatever the times are.
+    - ``"dpm_solver_pp"``: DPM-Solver++(3M), which extrapolates ``D`` in ``log t``.
+    - ``"unipc"``: the same with a corrector, which uses the call of the next step (variant ``bh2``).
+
+    The first steps have lower order, as there is no past yet; the last ones too for the two latter methods. No
+    thresholding of ``D``.
+
+    Parameters
+    ----------
+    denoise : callable
+        ``denoise(x, t)`` returns ``D``, of the shape of ``x``, of which it gets a copy.
+    x : (..., D) array_like
+        Start, usually ``times[0]`` times standard normal noise.
+    times : (N,) array_like
+        Positive, strictly decreasing, at least 2.
+    method : str
+        A key of `MULTISTEP`.
+    order : int, optional
+        The highest order used, from 1 (all are DDIM then) to ``MULTISTEP[method]``, the default.
+    analytic_first : bool
+        Take ``x / sqrt(1 + t^2)`` as the first velocity, which saves a call.
+    rng : numpy.random.Generator, optional
+        Not used, as nothing is drawn.
+    callback : callable, optional
+        ``callback(t, x)`` sees a copy of the state at each of ``times``.
+
+    Returns
+    -------
+    x : (..., D) ndarray
+        The sample.
+
+    Raises
+    ------
+    ValueError
+        If times are too few, unsorted or not positive, the method is unknown, the order out of range, or a value
+        becomes infinite or NaN.
+
+    References
+    ----------
+    .. [1] zju-pi/diff-sampler, ``solvers.py``; Zhang and Chen, arXiv:2204.13902 (iPNDM); Lu et al., arXiv:2211.01095;
+       Zhao et al., arXiv:2302.04867. Compared in Zhou et al., arXiv:2312.00094, Table 2.
+
+    Examples
+    --------
+    >>> from kexue_core.diffusion.denoisers import denoise_gaussian
+    >>> times = np.geomspace(8, 0.002, 65)
+    >>> ends = [solve_multistep(denoise_gaussian, [8.0], times, method=method) for method in MULTISTEP]
+    >>> np.round(ends, 3).ravel()  # 8 / sqrt(65)
+    array([0.993, 0.993, 0.992])
+    """
+    x, times = _checks.array("x", x, core=1), decreasing_times(times)
+    highest = MULTISTEP[_checks.choice("method", method, MULTISTEP)]
+    order = highest if order is None else _checks.integer("order", order, low=1, high=highest)
+    past, steps = _Past([], [], []), len(times) - 1
+    start = x
+    for i, u in enumerate(times[1:]):
+        t = times[i]
+        if callback is not None:
+            callback(t, x.copy())
+        d = x / np.hypot(1, t) if analytic_first and i == 0 else (x - denoised(denoise, x, t, x.shape)) / t
+        _remember(past, t, x - t * d, d)
+        now = min(i + 1, order) if method == "ipndm" else min(i + 1, order, steps - i)
+        if method == "unipc" and i > 0:  # the corrector of the step that has just ended
+            x = _exponential(start, past, t, min(i, order, steps - i + 1), correct=True)
+        start = x
+        with np.errstate(over="ignore", invalid="ignore"):
+            if method == "ipndm":
+                x = x + (u - t) * sum(c * v for c, v in zip(_ADAMS[now], reversed(past.velocities)))
+            elif method == "dpm_solver_pp":
+                x = _dpm_solver_pp(x, past, u, now)
+            else:
+                x = _exponential(x, past, u, now)
+    x = _checks.result(x, "denoise")
+    if callback is not None:
+        callback(times[-1], x.copy())
+    return x
+
+
+def insert_times(times: ArrayLike, r: ArrayLike) -> NDArray[np.float64]:
+    """Return ``times`` with ``s = u^r t^(1 - r)`` between each two neighbours ``t > u``.
+
+    Parameters
+    ----------
+    times : (N,) array_like
+        Positive, strictly decreasing, at least 2.
+    r : float or (N - 1,) array_like
+        Exponents inside ``(0, 1)``.
+
+    Returns
+    -------
+    refined : (2 N - 1,) ndarray
+        Strictly decreasing.
+
+    Raises
+    ------
+    ValueError
+        If times are too few, unsorted or not positive, or an exponent is not inside ``(0, 1)``.
+
+    References
+    ----------
+    .. [1] The AMED-Plugin of Zhou et al., arXiv:2312.00094, without its factors.
+
+    Examples
+    --------
+    >>> insert_times([16.0, 1.0], 0.25)
+    array([16.,  8.,  1.])
+    """
+    times = np.array(decreasing_times(times))
+    r = _checks.array("r", r, low=0, high=1)
+    if ((r == 0) | (r == 1)).any():
+        raise ValueError(f"r must be inside (0, 1), got {r}")
+    if r.shape not in ((), (len(times) - 1,)):
+        raise ValueError(f"r must be a number or one for each of {len(times) - 1} steps, got shape {r.shape}")
+    refined = np.repeat(times, 2)[:-1]
+    refined[1::2] = times[1:] ** r * times[:-1] ** (1 - r)
+    return refined
+
+
+def fit_inserted_times(
+    denoise: Denoiser,
+    x: ArrayLike,
+    times: ArrayLike,
+    targets: ArrayLike,
+    *,
+    method: str = "ipndm",
+    grid: ArrayLike | None = None,
+    analytic_first: bool = False,
+) -> NDArray[np.float64]:
+    """Return the exponents of `insert_times` with which a multistep solver lands nearest to ``targets``, step by step.
+
+    Parameters
+    ----------
+    denoise : callable
+        ``denoise(x, t)`` returns ``D``, of the shape of ``x``.
+    x : (..., D) array_like
+        Training noise at ``times[0]``.
+    times : (N,) array_like
+        Positive, strictly decreasing, at least 2.
+    targets : (N, ..., D) array_like
+        Accurate solution at ``times``.
+    method : str
+        A key of `MULTISTEP`.
+    grid : (G,) array_like, optional
+        Exponents to try, inside ``(0, 1)``; ``0.02, 0.04, ..., 0.98`` by default.
+    analytic_first : bool
+        As in `solve_multistep`.
+
+    Returns
+    -------
+    r : (N - 1,) ndarray
+        Values of ``grid``.
+
+    Raises
+    ------
+    ValueError
+        If times are too few, unsorted or not positive, ``targets`` has another shape, or ``grid`` leaves ``(0, 1)``.
+
+    References
+    ----------
+    .. [1] The AMED-Plugin of Zhou et al., arXiv:2312.00094, one number per step in place of its network.
+
+    Examples
+    --------
+    >>> from kexue_core.diffusion.denoisers import denoise_gaussian
+    >>> from kexue_core.diffusion.samplers import solve_reference, trajectory
+    >>> x, times = [[1.0], [-2.0]], [80.0, 1.0, 0.002]
+    >>> targets = trajectory(solve_reference, denoise_gaussian, x, times)
+    >>> fit_inserted_times(denoise_gaussian, x, times, targets)
+    array([0.8, 0.2])
+    """
+    x, times = _checks.array("x", x, core=1), np.array(decreasing_times(times))
+    targets = _checks.array("targets", targets, shape=(len(times), *x.shape))
+    grid = np.arange(1, 50) / 50 if grid is None else _checks.array("grid", grid, ndim=1, core=1)
+    fitted: list[float] = []
+    for i in range(1, len(times)):
+
+        def error(r, i=i):
+            refined = insert_times(times[: i + 1], [*fitted, r])
+            end = solve_multistep(denoise, x, refined, method=method, analytic_first=analytic_first)
+            return np.sum((end - targets[i]) ** 2)
+
+        fitted.append(min(grid.tolist(), key=error))
+    return np.array(fitted)
+
+
+def _remember(past, t, point, velocity):
+    past.times.append(t)
+    past.points.append(point)
+    past.velocities.append(velocity)
+
+
+def _dpm_solver_pp(x, past, u, order):
+    """One step of DPM-Solver++ from the newest time: ``D`` and its differences in ``lambda = -log t``."""
+    log_snr, points = -np.log(past.times), past.points
+    h = -np.log(u) - log_snr[-1]
+    phi = np.expm1(-h)
+    end = u / past.times[-1] * x - phi * points[-1]
+    if order == 1:
+        return end
+    r0 = (log_snr[-1] - log_snr[-2]) / h
+    first = (points[-1] - points[-2]) / r0
+    if order == 2:
+        return end - phi / 2 * first
+    r1 = (log_snr[-2] - log_snr[-3]) / h
+    second = (first - (points[-2] - points[-3]) / r1) / (r0 + r1)
+    phi_2 = phi / h + 1
+    return end + phi_2 * (first + r0 * second) - (phi_2 / h - 1 / 2) * second
+
+
+def _exponential(x, past, u, order, *, correct=False):
+    """One step of UniPC to ``u``; the corrector also knows the denoised point at ``u``, the newest one."""
+    log_snr, points = -np.log(past.times), past.points
+    old = -2 if correct else -1
+    h = -np.log(u) - log_snr[old]
+    nodes = [(log_snr[old - k] - log_snr[old]) / h for k in range(1, order)] + [1.0] * correct
+    slopes = [(points[old - k] - points[old]) / nodes[k - 1] for k in range(1, order)]
+    if correct:
+        slopes.append(points[-1] - points[-2])
+    phi = np.expm1(-h)
+    end = u / past.times[old] * x - phi * points[old]
+    if not slopes:
+        return end
+    if len(slopes) == 1:  # as in its authors' code
+        return end - phi / 2 * slopes[0]
+    power, b = phi / -h - 1, []
+    for k in range(1, len(slopes) + 1):
+        b.append(power * _factorial(k) / phi)
+        power = power / -h - 1 / _factorial(k + 1)
+    weights = np.linalg.solve(np.vander(nodes, increasing=True).T, b)
+    return end - phi * sum(w * slope for w, slope in zip(weights, slopes))
+
+
+def _factorial(k):
+    return float(np.prod(np.arange(1, k + 1)))
