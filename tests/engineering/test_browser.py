@@ -53,7 +53,9 @@ def test_the_browser_answers_as_python_does(browser):
     for values, answer in zip(asked, answers):
         expected = by_python(index, **values)
         assert list(answer["numbers"]) == list(expected)
-        assert answer["numbers"] == pytest.approx(expected, rel=1e-12), values
+        for name, number in expected.items():
+            exact = isinstance(number, str)
+            assert answer["numbers"][name] == (number if exact else pytest.approx(number, rel=1e-12)), values
         assert answer["picture"].startswith("<svg")
         assert answer["picture"].endswith("</svg>")
         assert answer["alt"]
