@@ -188,12 +188,11 @@ def test_ctrl_k_opens_the_box_and_the_keyboard_leads_to_the_section_that_is_mark
     marked = page.evaluate("[...CSS.highlights.get('kx-found')].map((range) => range.toString().toLowerCase())")
     assert {"bm25", "saturation"} & set(marked)
     assert set(marked) <= {"bm25", "saturation"}
-    seen = page.evaluate(
+    page.wait_for_function(  # the page scrolls smoothly, to the section or to the first word that is marked in it
         """(id) => [document.getElementById(id), [...CSS.highlights.get('kx-found')][0]]
-            .map((found) => found.getBoundingClientRect()).map((box) => box.top < innerHeight && box.bottom > 0)""",
-        anchor,
+            .map((found) => found.getBoundingClientRect()).some((box) => box.top < innerHeight && box.bottom > 0)""",
+        arg=anchor,
     )
-    assert any(seen)  # the section, or the first word that is marked in it
 
 
 def test_escape_and_a_second_ctrl_k_close_the_box_and_the_focus_returns(page, site):
@@ -315,7 +314,7 @@ def test_the_search_works_from_a_server_too(browser, site):
         page.keyboard.type("wiela")
         first = page.get_by_role("option").first
         first.wait_for()
-        place = re.sub(r"[?][^#]*", "", first.get_attribute("href")).removeprefix("../").removeprefix("chapters/")
+        place = re.sub(r"[?][^#]*", "", first.get_attribute("href")).rpartition("/")[2]
         page.keyboard.press("Enter")
         page.wait_for_url(f"**/chapters/{place}")
         assert page.problems == []
