@@ -6,7 +6,7 @@ cell with the tag `algorithm`) and short calls that a reader would type stay ope
 
 import ast
 
-__all__ = ["ALGORITHM", "SOLUTION", "code_lines", "folds", "mark", "summary"]
+__all__ = ["ALGORITHM", "SOLUTION", "code_lines", "folds", "import_lines", "mark", "summary"]
 
 ALGORITHM, SOLUTION, FOLDED = "algorithm", "hide-cell", "hide-input"
 SHORT = 6
@@ -17,6 +17,12 @@ SCENE = {"plt", "Explorer", "Derivation", "agreement", "sp", "reproduce", "errat
 def code_lines(source):
     """Return how many lines of a cell are neither empty nor comments."""
     return sum(bool(line.strip()) and not line.strip().startswith("#") for line in source.splitlines())
+
+
+def import_lines(source):
+    """Return how many lines of a cell import something."""
+    imports = [part for part in ast.parse(source).body if isinstance(part, ast.Import | ast.ImportFrom)]
+    return sum(part.end_lineno - part.lineno + 1 for part in imports)
 
 
 def folds(cell):

@@ -28,6 +28,7 @@ QUESTION_WORDS, PROSE_WORDS = 150, 3500
 COLUMNS, LINES, ALGORITHM_LINES = 84, 20, (6, 15)
 MEDIAN = (4, 12)  # of all cells; at 84 columns a formatted call takes a line for each argument
 PICTURES = (4, 8)
+BARE = re.compile(r"\{|\[[A-Za-z]|array\(")  # what Python shows of dicts, sets, arrays and lists of objects
 ROLE = re.compile(r"\{[a-z]+(?::[a-z]+)*\}`|^\([\w-]+\)=\s*$|^(?:```+|:::+) *\{|\$\$ *\([\w-]+\)\s*$", re.M)
 
 
@@ -131,8 +132,11 @@ def _code(code, say):
             say(where, "imports, set_style() and the random generator stand here")
         if number > 1 and re.search(r"^\s*(?:import|from) |default_rng\(", source, re.M):
             say(where, "imports and the random generator stand in the first code cell")
-        if number > 1 and folding.code_lines(source) > LINES:
-            say(where, f"at most {LINES} lines; {folding.code_lines(source)} now: move a function to kexue_core")
+        lines = folding.code_lines(source) - (folding.import_lines(source) if number == 1 else 0)
+        if lines > LINES:
+            say(where, f"at most {LINES} lines; {lines} now: divide it, or move a function to kexue_core")
+        if any(BARE.match(output.get("data", {}).get("text/plain", "")) for output in cell.get("outputs", ())):
+            say(where, "show numbers with table({head: cells, …}) or in a sentence, not as the repr of a container")
         wide = max(map(len, source.splitlines()), default=0)
         if wide > COLUMNS:
             say(where, f"at most {COLUMNS} columns; {wide} now")

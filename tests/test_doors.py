@@ -65,6 +65,15 @@ EXAMPLES = {
     "steps_at_nfe": {"method": "euler", "nfe": 3},
     "solve_diffusion_ode": {"denoise": denoise_gaussian, "x": A([[1.0, 2.0]]), "times": A([2.0, 1.0])},
     "solve_reference": {"denoise": denoise_gaussian, "x": A([[1.0, 2.0]]), "times": A([2.0, 1.0]), "substeps": 2},
+    "solve_multistep": {"denoise": denoise_gaussian, "x": A([[1.0, 2.0]]), "times": A([2.0, 1.0]), "order": 2},
+    "insert_times": {"times": A([2.0, 1.0]), "r": A([0.5])},
+    "fit_inserted_times": {
+        "denoise": denoise_gaussian,
+        "x": A([[1.0, 2.0]]),
+        "times": A([2.0, 1.0]),
+        "targets": A([[[1.0, 2.0]], [[0.5, 1.0]]]),
+        "grid": A([0.25, 0.5]),
+    },
     "trajectory": {
         "sampler": HOMES["diffusion"].solve_diffusion_ode,
         "denoise": denoise_gaussian,
@@ -286,7 +295,7 @@ def test_an_array_without_axes_is_a_number(name, argument):
 @every_number
 def test_what_is_no_number_is_refused_by_name(name, argument):
     for bad in ("2", None, True, [1.0], 1j):
-        if bad is None and argument in ("angle", "points"):
+        if bad is None and argument in ("angle", "points", "order"):
             continue
         with pytest.raises(TypeError, match=rf"^{argument} must "):
             call(name, **{argument: bad})

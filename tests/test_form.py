@@ -159,6 +159,11 @@ def explorer_later(notebook):
     cells.insert(7, cells.pop(3))
 
 
+def with_a_bare_dict(notebook):
+    cell = next(cell for cell in notebook.cells if "terms = np" in cell.source)
+    cell.outputs = [nbformat.v4.new_output("execute_result", {"text/plain": "{'a': 1}"})]
+
+
 def without_alternative_texts(notebook):
     for cell in notebook.cells:
         cell.metadata.pop("mystnb", None)
@@ -178,6 +183,8 @@ WRONG = {
     "a later import": (replace("terms = np", "import os\nterms = np"), "cell [4]: imports and"),
     "a path": (replace("terms = np", "open('x')\nterms = np"), "cell [4]: no magic"),
     "a long cell": (replace("terms = np", "1\n" * 20 + "terms = np"), "cell [4]: at most 20 lines"),
+    "a long first cell": (replace("set_style()", "1\n" * 20 + "set_style()"), "cell [1]: at most 20 lines"),
+    "a bare dict": (with_a_bare_dict, "cell [4]: show numbers with table("),
     "a wide cell": (replace("np.arange(1, 30)", "np.arange(1, 30)" + " + 0" * 20), "cell [4]: at most 84"),
     "no comment": (replace("# Plot what is missing after n terms\n", ""), "cell [4]: its code is folded"),
     "no style": (replace("set_style()\n", "\n"), "cell [1]: imports, set_style()"),

@@ -7,6 +7,7 @@ The AMED-Plugin on such a solver is the same solver on more times: `insert_times
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -222,7 +223,8 @@ def fit_inserted_times(
         def error(r, i=i):
             refined = insert_times(times[: i + 1], [*fitted, r])
             end = solve_multistep(denoise, x, refined, method=method, analytic_first=analytic_first)
-            return np.sum((end - targets[i]) ** 2)
+            with np.errstate(over="ignore"):
+                return np.sum((end - targets[i]) ** 2)
 
         fitted.append(min(grid.tolist(), key=error))
     return np.array(fitted)
@@ -269,11 +271,7 @@ def _exponential(x, past, u, order, *, correct=False):
         return end - phi / 2 * slopes[0]
     power, b = phi / -h - 1, []
     for k in range(1, len(slopes) + 1):
-        b.append(power * _factorial(k) / phi)
-        power = power / -h - 1 / _factorial(k + 1)
+        b.append(power * math.factorial(k) / phi)
+        power = power / -h - 1 / math.factorial(k + 1)
     weights = np.linalg.solve(np.vander(nodes, increasing=True).T, b)
     return end - phi * sum(w * slope for w, slope in zip(weights, slopes))
-
-
-def _factorial(k):
-    return float(np.prod(np.arange(1, k + 1)))

@@ -12,6 +12,7 @@ from kexue_core.notebook.derivation import Derivation, StepError
 from kexue_core.notebook.explorer import Explorer
 from kexue_core.notebook.figures import set_style
 from kexue_core.notebook.laws import Bernoulli, Exponential, Moments, Normal, Rademacher, Uncorrelated, Uniform
+from kexue_core.notebook.table import table
 
 __all__ = [
     "Bernoulli",
@@ -37,4 +38,5 @@ __all__ = [
     "estimate",
     "reproduce",
     "set_style",
+    "table",
 ]

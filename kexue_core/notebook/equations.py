@@ -246,9 +246,10 @@ def _beyond(limits, conditions):
     reason = bound_variables(sp.Integral(symbol, limits))
     for condition in conditions.where if not reason else ():
         if symbol in condition.free_symbols:
-            gap = getattr(condition, "gts", 0) - getattr(condition, "lts", 0)
-            convex = isinstance(condition, sp.core.relational._Inequality) and sp.diff(gap, symbol, 2) == 0
-            if not convex or not all(conditions.nonnegative(gap.subs(symbol, end)) for end in limits[1:]):
+            ordered = isinstance(condition, sp.Ge | sp.Gt | sp.Le | sp.Lt)
+            gap = condition.gts - condition.lts if ordered else sp.S.Zero
+            linear = ordered and sp.diff(gap, symbol, 2) == 0
+            if not linear or not all(conditions.nonnegative(gap.subs(symbol, end)) for end in limits[1:]):
                 return f"the range from {limits[1]} to {limits[2]} is not known to keep the condition {condition}"
     return reason
 

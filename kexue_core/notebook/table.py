@@ -1,17 +1,82 @@
-"""The text of an explorer: its numbers at the stops that are shown, and a digest of those at all stops."""
+"""Tables of numbers: of a chapter, and of an explorer at the stops that are shown, with a digest of all stops."""
 
 import hashlib
 import itertools
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from numbers import Integral, Real
 
+from kexue_core.notebook.checks import Estimate
 from kexue_core.notebook.formats import format_number
 
-__all__ = ["digest", "number_table", "shown_stops"]
+__all__ = ["Table", "digest", "number_table", "shown_stops", "table"]
 
 _SHORT = 25  # a slider of so many stops is shown whole
 _THIN = 12
 _COARSE = 1e-3  # two numbers differ for the digest if they differ by about a thousandth
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text under their heads; a column of numbers stands at the right."""
+
+    heads: tuple
+    rows: tuple
+    right: tuple
+
+    def __str__(self):
+        return _aligned([self.heads, *self.rows])
+
+    __repr__ = __str__
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        rule = ["--:" if right else ":--" for right in self.right]
+        escaped = [[cell.replace("|", "\\|") for cell in row] for row in (self.heads, *self.rows)]
+        lines = (f"| {' | '.join(cells)} |" for cells in (escaped[0], rule, *escaped[1:]))
+        return {"text/plain": str(self), "text/markdown": "\n".join(lines)}
+
+
+def table(columns):
+    """Return columns side by side, as a chapter shows its numbers.
+
+    Parameters
+    ----------
+    columns : dict
+        From the head of a column, Markdown with ``$…$``, to its cells: numbers, estimates or strings, as many in each.
+
+    Returns
+    -------
+    Table
+        Numbers are written by `format_number`, with four significant digits. Give a string where it takes more.
+
+    Raises
+    ------
+    TypeError
+        If ``columns`` is no dict, or a cell is something else than a number, an estimate or a string.
+    ValueError
+        If there is no column, the columns differ in length, or a number is NaN.
+
+    Examples
+    --------
+    >>> table({"$L$": ["1k", "2k"], "smallest base": [4293.44, 11587.2]})
+    $L$  smallest base
+    1k   4293
+    2k   11 590
+    """
+    if not isinstance(columns, Mapping):
+        raise TypeError(f"columns must be a dict from heads to cells, got {columns!r}")
+    cells = {str(head): list(column) for head, column in columns.items()}
+    sizes = {head: len(column) for head, column in cells.items()}
+    if not sizes or len(set(sizes.values())) > 1:
+        raise ValueError(f"columns must be at least one, of one length, got {sizes}")
+    rows = zip(*([_cell(value) for value in column] for column in cells.values()))
+    right = (not any(isinstance(value, str) for value in column) for column in cells.values())
+    return Table(tuple(cells), tuple(rows), tuple(right))
+
+
+def _cell(value):
+    return str(value) if isinstance(value, Estimate) else format_number(value)
 
 
 def shown_stops(controls):

@@ -43,6 +43,46 @@ def _second_order_pp(denoise, x, times):
     return x
 
 
+def _unipc_bh2(denoise, x, times):
+    """UniPC of order 3 with ``B(h) = e^(-h) - 1``, as its authors write the update: with a matrix and a vector."""
+    logs, n = -np.log(times), len(times) - 1
+    models, corrected = [denoise(x, times[0])], x
+
+    def update(x, i, order, fresh=None):
+        h = logs[i + 1] - logs[i]
+        ratios = [(logs[i - j] - logs[i]) / h for j in range(1, order)] + [1.0]
+        slopes = [(models[i - j] - models[i]) / ratios[j - 1] for j in range(1, order)]
+        big_b = h_phi_1 = np.expm1(-h)
+        h_phi_k, factorial, rows, b = h_phi_1 / -h - 1, 1, [], []
+        for k in range(1, order + 1):
+            rows.append([ratio ** (k - 1) for ratio in ratios])
+            b.append(h_phi_k * factorial / big_b)
+            factorial *= k + 1
+            h_phi_k = h_phi_k / -h - 1 / factorial
+        rows, b = np.array(rows), np.array(b)
+        base = times[i + 1] / times[i] * x - h_phi_1 * models[i]
+        if fresh is None:
+            rho = [] if order == 1 else [0.5] if order == 2 else np.linalg.solve(rows[:-1, :-1], b[:-1])
+            return base - big_b * sum((r * s for r, s in zip(rho, slopes)), np.zeros_like(x))
+        rho = [0.5] if order == 1 else np.linalg.solve(rows, b)
+        return base - big_b * sum(r * s for r, s in zip(rho, [*slopes, fresh - models[i]]))
+
+    for i in range(n):
+        order = min(i + 1, 3, n - i)
+        predicted = update(corrected, i, order)
+        if i == n - 1:
+            return predicted
+        models.append(denoise(predicted, times[i + 1]))
+        corrected = update(corrected, i, order, fresh=models[-1])
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 9])
+def test_unipc_equals_a_second_writing(n):
+    times = edm_time_steps(n, t_max=10.0, t_min=0.1)
+    found = solve_multistep(MIXTURE, START, times, method="unipc")
+    np.testing.assert_allclose(found, _unipc_bh2(MIXTURE, START, times), rtol=1e-12)
+
+
 def test_ipndm_and_dpm_solver_pp_equal_a_second_writing():
     times = edm_time_steps(8, t_max=10.0, t_min=0.1)
     np.testing.assert_allclose(solve_multistep(MIXTURE, START, times), _adams_bashforth(MIXTURE, START, times))

@@ -3,8 +3,9 @@
 import math
 
 import numpy as np
+import pytest
 
-from kexue_core.notebook import Choice, Linear, Logarithmic
+from kexue_core.notebook import Choice, Linear, Logarithmic, estimate, table
 from kexue_core.notebook.table import digest, shown_stops
 
 
@@ -52,3 +53,29 @@ def test_whole_numbers_words_and_infinity_count_as_they_are():
     assert digest([["a", "b"]]) != digest([["b", "a"]])
     assert digest([[True]]) != digest([[False]])
     assert digest([[math.inf]]) != digest([[-math.inf]])
+
+
+def test_columns_stand_side_by_side_as_text_and_as_markdown():
+    shown = table({"$|x|$": ["a|b", "c"], "mean": [estimate([1.0, 2.0, 3.0]), 12345.678]})
+    assert str(shown) == "$|x|$  mean\na|b    2.0 ± 0.6 (n = 3)\nc      12\u202f350"
+    data = shown._repr_mimebundle_()
+    assert data["text/plain"] == repr(shown) == str(shown)
+    assert data["text/markdown"].splitlines() == [
+        r"| $\|x\|$ | mean |", "| :-- | --: |", r"| a\|b | 2.0 ± 0.6 (n = 3) |", "| c | 12\u202f350 |",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("columns", "error", "match"),
+    [
+        ([1, 2], TypeError, r"columns must be a dict from heads to cells, got \[1, 2\]"),
+        ({}, ValueError, "columns must be at least one, of one length, got {}"),
+        ({"a": [1], "b": [1, 2]}, ValueError, "of one length, got {'a': 1, 'b': 2}"),
+        ({"a": [math.nan]}, ValueError, "must not be NaN"),
+        ({"a": [[1]]}, TypeError, r"must be a number or a string, got \[1\]"),
+        ({"a": [None]}, TypeError, "got None"),
+    ],
+)
+def test_what_is_no_table_is_refused(columns, error, match):
+    with pytest.raises(error, match=match):
+        table(columns)
