@@ -150,7 +150,6 @@ EXAMPLES = {
     "expand": {"index": INDEX, "query": "roads"},
     "rank": {"index": INDEX, "words": [{"road": 1.0}], "k": 2},
     "excerpt": {"index": INDEX, "text": "a road", "words": [{"road": 1.0}], "width": 8},
-    "browser_search": {"index": INDEX, "names": ["first", "second"]},
     "cosine_integral": {"x": A([0.5, 8.0])},
     "normal_cdf": {"s": A([0.5, -1.0])},
     "normal_quantile": {"t": A([0.5, 0.25])},

@@ -14,13 +14,21 @@
     return element;
   };
 
-  const script = (name) =>
-    new Promise((done, failed) => {
+  const scripts = new Map();
+  const script = (name) => {
+    const come = (done, failed) => {
       const element = make("script", { src: new URL(name, HERE) });
       element.onload = done;
       element.onerror = () => failed(new Error(name));
       document.head.append(element);
-    });
+    };
+    if (!scripts.has(name)) scripts.set(name, new Promise(come));
+    return scripts.get(name);
+  };
+
+  // The twin of the explorer in the chapter on search: what it finds is found by the engine of this box.
+  window.kexueSearchExplorer = (collection) =>
+    script("search-engine.js").then(() => script("search-explorer.js")).then(() => window.KexueEngine.explorer(collection));
 
   function load() {
     engine ||= Promise.all([script("search-engine.js"), script("book-search-data.js")]).then(() => {

@@ -58,7 +58,7 @@
     const status = part(".kx-status");
     const dds = [...explorer.querySelectorAll(".kx-numbers dd > span")];
     const showFrame = KexueFrames.shower(image, data);
-    const twin = data.twin ? Function(`"use strict"; return (${data.twin}\n);`)() : null;
+    const twin = data.twin ? await Function(`"use strict"; return (${data.twin}\n);`)() : null; // it may load scripts first
     const controls = data.controls.map((control) => ({
       ...control,
       at: control.start, // index of the stop, or the typed text
@@ -275,8 +275,8 @@
     document.querySelectorAll(".kx-explorer").forEach((explorer) => seen.observe(explorer));
     if (location.hash.includes("?")) go(location.hash);
   };
-  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", watch);
-  else watch();
+  if (document.readyState === "complete") watch();
+  else document.addEventListener("DOMContentLoaded", watch); // when every deferred script has run: a twin may need one
 
   // Boxes that scroll must be reachable by keyboard.
   function reachable() {

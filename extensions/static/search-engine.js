@@ -92,7 +92,8 @@
     return index;
   }
 
-  const frequency = (index, term, name) => ((index.postings.get(term) || {})[name] || []).length / 2;
+  const frequencies = (index, term, name) => (index.postings.get(term) || {})[name] || [];
+  const frequency = (index, term, name) => frequencies(index, term, name).length / 2;
   const rarity = (index, n) => Math.log1p((index.size - n + 0.5) / (n + 0.5));
   const idf = (index, term) => index.fields.reduce((sum, name) => sum + rarity(index, frequency(index, term, name)), 0);
 
@@ -191,6 +192,18 @@
     return words;
   }
 
+  // BM25: what a term adds to each document that holds it in a field
+
+  function impacts(index, term, name, k1 = K1) {
+    const list = frequencies(index, term, name), found = new Map();
+    const weight = rarity(index, list.length / 2), b = index.weights[name][1];
+    for (let i = 0; i < list.length; i += 2) {
+      const norm = k1 * (1 - b + b * (index.lengths[name][list[i]] / index.averages[name]));
+      found.set(list[i], weight * ((k1 + 1) * (list[i + 1] / (list[i + 1] + norm)))); // in the order of the library
+    }
+    return found;
+  }
+
   // Ranking: all words first, then any; hits are [document, score, number of words found]
 
   function rank(index, words) {
@@ -199,15 +212,9 @@
       const best = new Float64Array(index.size);
       for (const [term, share] of readings) {
         const impact = new Map();
-        for (const name of index.fields) {
-          const list = index.postings.get(term)[name] || [], weight = rarity(index, list.length / 2);
-          const [factor, b] = index.weights[name];
-          for (let i = 0; i < list.length; i += 2) {
-            const norm = K1 * (1 - b + (b * index.lengths[name][list[i]]) / index.averages[name]);
-            const gain = ((K1 + 1) * list[i + 1]) / (list[i + 1] + norm);
-            impact.set(list[i], (impact.get(list[i]) || 0) + factor * weight * gain);
-          }
-        }
+        for (const name of index.fields)
+          for (const [document, value] of impacts(index, term, name))
+            impact.set(document, (impact.get(document) || 0) + index.weights[name][0] * value);
         for (const [document, value] of impact) best[document] = Math.max(best[document], share * value);
       }
       best.forEach((value, document) => ((total[document] += value), (found[document] += value > 0)));
@@ -283,5 +290,5 @@
     return Array.from(runs(folded), ([term, start, end]) => [term, starts[start], ends[end - 1]]);
   }
 
-  window.KexueEngine = { tokenize, spans, build, expand, rank, excerpt, singular, oneEditApart };
+  window.KexueEngine = { tokenize, spans, build, impacts, expand, rank, excerpt, singular, oneEditApart };
 })();

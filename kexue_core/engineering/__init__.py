@@ -1,7 +1,6 @@
-"""Engineering: tokenizing, inverted index, BM25, search, queries, search in a browser."""
+"""Engineering: tokenizing, inverted index, BM25, search, queries."""
 
 from kexue_core.engineering.bm25 import IDF, inverse_document_frequency, quantize_length, saturation
-from kexue_core.engineering.browser import browser_search
 from kexue_core.engineering.inverted_index import InvertedIndex
 from kexue_core.engineering.queries import excerpt, expand, one_edit_apart, rank, singular
 from kexue_core.engineering.search import bm25_scores, keywords, related, search, snippet, term_impacts
@@ -26,5 +25,4 @@ __all__ = [
     "expand",
     "rank",
     "excerpt",
-    "browser_search",
 ]
