@@ -46,11 +46,6 @@ def read(slug):
         raise SystemExit(f"{slug}: not a notebook that can be read ({' '.join(str(error).split())[:100]})") from None
 
 
-def revised(slug):
-    """Tell whether a chapter declares that it has the form of the guide (metadata ``kexue.revised``)."""
-    return bool(read(slug).metadata.get("kexue", {}).get("revised"))
-
-
 def head(slug):
     """Return the cell of a chapter that holds its title and its box, from the title on."""
     for cell in read(slug).cells:

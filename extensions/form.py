@@ -1,4 +1,4 @@
-"""The form of a revised chapter, as the chapter guide states it: what can be counted in the notebook.
+"""The form of a chapter, as the chapter guide states it: what can be counted in the notebook.
 
 `page_form` measures the rest in the built page. Every problem is one line: chapter, cell as JupyterLab numbers it, what
 to do.
@@ -130,6 +130,8 @@ def _code(code, say):
             say(where, "no magic, installation, path or network in a chapter")
         if number == 1 and "set_style()" not in source:
             say(where, "imports, set_style() and the random generator stand here")
+        if re.search(r"^\s*assert ", source, re.M):
+            say(where, "show what holds: check(holds, 'what holds')")
         if number > 1 and re.search(r"^\s*(?:import|from) |default_rng\(", source, re.M):
             say(where, "imports and the random generator stand in the first code cell")
         lines = folding.code_lines(source) - (folding.import_lines(source) if number == 1 else 0)
@@ -180,5 +182,5 @@ def _exercises(code, cells, say):
     for number, cell in solutions:
         if number not in last:
             say(f"cell [{number}]", f"only a solution has the tag {folding.SOLUTION!r}")
-        if not re.search(r"\bcheck\(|\bassert ", cell.source):
+        if "check(" not in cell.source:
             say(f"cell [{number}]", "a solution must check its result")

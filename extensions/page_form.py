@@ -1,4 +1,4 @@
-"""The form of a revised chapter, measured in its built page: `python -m extensions.page_form PAGE.html`."""
+"""The form of a chapter, measured in its built page: `python -m extensions.page_form PAGE.html`."""
 
 import gzip
 import re
