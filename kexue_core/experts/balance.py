@@ -186,13 +186,15 @@ def train_router(
     n = weights.shape[-1]
     steps, rate = _checks.integer("steps", steps, low=0), _checks.number("rate", rate, low=0, open="low")
     options = _objective(objective, target, floor, n)
-    history = []
+    columns, history = np.swapaxes(x, -1, -2), []
     with np.errstate(over="ignore", invalid="ignore"):
         for step in range(steps + 1):
-            gradient, *state = _balance_gradient(_checks.result(x @ weights, "x", "weights", "rate"), k, *options)
+            # the tokens of an expert lie side by side in memory: a sum over few experts is a sum of long rows
+            logits = np.swapaxes(np.swapaxes(weights, -1, -2) @ columns, -1, -2)
+            gradient, *state = _balance_gradient(_checks.result(logits, "x", "weights", "rate"), k, *options)
             history.append(state)
             if step < steps:
-                weights = weights - rate * (np.swapaxes(x, -1, -2) @ gradient)
+                weights = weights - rate * (columns @ gradient)
     load, probability = np.stack(history, axis=1)
     return Training(load, probability, weights)
 
@@ -327,7 +329,8 @@ def _balance_gradient(logits, k, objective, target, floor):
     else:
         slope = probability - target
     slope = slope[..., None, :]
-    gradient = p * (slope - (slope * p).sum(axis=-1, keepdims=True)) / p.shape[-2]
+    average = p @ np.swapaxes(slope, -1, -2)  # of each token
+    gradient = p * (slope - average) / p.shape[-2]
     return gradient, load, probability
 
 
