@@ -58,7 +58,11 @@ class Generated(Directive):
         if isinstance(found, nodes.Node):
             return [found]
         # Into the section that is being read, so that headings become sections of the page, listed at its right.
+        document = self.state.document
+        before = set(document.findall(nodes.section))
         self.state.nested_parse(StringList(found.splitlines()), 0, self.state_machine.node, match_titles=True)
+        for section in set(document.findall(nodes.section)) - before:
+            section["classes"].append("kx-generated")
         return []
 
 

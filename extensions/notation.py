@@ -1,17 +1,11 @@
 """The page of symbols: an index by letter, then the table that every chapter gives."""
 
 import re
+import unicodedata
 from collections import defaultdict
 
 from extensions import chapters
-
-# How a command of LaTeX is read as a letter: what it decorates counts, `\bar\alpha` is an alpha.
-DECORATION = r"bar|hat|tilde|dot|vec|overline|mathrm|mathbf|mathbb|mathcal|boldsymbol|operatorname|text|sqrt|partial"
-GREEK = (
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon "
-    "phi chi psi omega"
-).split()
-LETTERS = {name: letter for name, letter in zip(GREEK, "αβγδεζηθικλμνξοπρστυφχψω", strict=True)}
+from extensions.plain_math import plain_math
 
 
 def notation():
@@ -39,7 +33,7 @@ def by_letter():
 
 
 def symbols(slug):
-    r"""Return the symbols of a chapter's table, without what they are set equal to: `\theta_i` of `\theta_i=b^{-2i/d}`."""
+    r"""Return the symbols of a chapter's table without what they are set equal to (`\theta_i` of `\theta_i=b^c`)."""
     rows = chapters.symbols(slug).splitlines()[2:]
     formulas = [found for row in rows for found in re.findall(r"\$([^$]+)\$|^([A-Za-z]+)$", row.split("|")[1].strip())]
     parts = [re.split(r"=|\\to\b", formula or rf"\mathrm{{{word}}}")[0].strip() for formula, word in formulas]
@@ -47,15 +41,9 @@ def symbols(slug):
 
 
 def letter(symbol):
-    """Return the letter that a symbol is made of, ``""`` where there is none."""
-    plain = re.sub(r"\\var(?=[a-z])", r"\\", symbol)
-    found = re.search(r"\\([A-Za-z]+)|[A-Za-z]", re.sub(rf"\\(?:{DECORATION})(?![A-Za-z])", " ", plain))
-    if not found:
-        return ""
-    if not found[1]:
-        return found[0]
-    greek = LETTERS.get(found[1].lower(), "")
-    return greek.upper() if found[1][0].isupper() else greek
+    """Return the letter that a symbol is made of, without accents; ``""`` where there is none."""
+    plain = unicodedata.normalize("NFKD", plain_math(symbol))
+    return next((character for character in plain if character.isalpha()), "")
 
 
 def order(key):
