@@ -1,6 +1,6 @@
 """What constant vectors in the query and key projections do under RoPE: a bias of the logits that depends on distance.
 
-The query stands m positions behind the key, so its logit is ``(R_m (q + a)) . (k + b)``. Of its four terms one holds
+The key stands m positions before the query, so the logit is ``(R_m (q + a)) . (k + b)``. Of its four terms one holds
 neither q nor k, the *bias kernel* ``g(m) = (R_m a) . b = sum_i A_i cos(m theta_i) + B_i sin(m theta_i)``. Coefficients
 are stored as one vector c, a pair ``(c[2i], c[2i+1]) = (A_i, B_i)`` for each frequency.
 """
