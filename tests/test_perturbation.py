@@ -109,12 +109,9 @@ def in_numbers(expression, step):
     sizes = sorted({size for symbol in expression.atoms(sp.MatrixSymbol) for size in symbol.shape}, key=str)
     expression = expression.subs({size: 2 + k for k, size in enumerate(sizes) if size.is_Symbol})
     symbols = sorted(expression.atoms(sp.MatrixSymbol), key=str)
-    letters = {
-        symbol: sp.Matrix(*symbol.shape, sp.symbols(f"{symbol.name}:{sp.prod(symbol.shape)}")) for symbol in symbols
-    }
-    entries = sorted({entry for letter in letters.values() for entry in letter}, key=str)
-    numbers = {entry: sp.Rational(7 + 5 * k * k % 31, 3 + k % 4) for k, entry in enumerate(entries)}
-    return expression.subs({name: letter.subs(numbers) for name, letter in letters.items()}).doit()
+    primes = iter(sp.primerange(10**4))
+    numbers = {symbol: sp.Matrix(*symbol.shape, lambda *_: next(primes)) for symbol in symbols}
+    return expression.subs(numbers).doit()
 
 
 def differ(right, wrong, step):
