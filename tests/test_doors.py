@@ -56,7 +56,7 @@ EXAMPLES = {
     "truncated_normal_std": {"cut": A([1.0, 2.0])},
     "sample_weights": {"rng": np.random.default_rng, "shape": 3, "std": 0.5, "law": "truncated", "cut": 2.0},
     "residual_weights": {"depth": 3, "scheme": "post", "branch_std": 0.5},
-    "relu_mean_squares": {"rng": np.random.default_rng, "depth": 2, "width": 4, "networks": 3, "gain": 2.0},
+    "layer_mean_squares": {"rng": np.random.default_rng, "depth": 2, "width": 4, "networks": 3, "gain": 2.0},
     "edm_time_steps": {"n": 4, "t_min": 0.25, "t_max": 4.0, "rho": 7.0},
     "ddpm_schedule": {"T": 3},
     "schedule_from_betas": {"betas": A([0.25, 0.5])},

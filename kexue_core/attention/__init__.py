@@ -5,7 +5,7 @@ from kexue_core.attention.initialization import (
     activate,
     activation_moments,
     init_std,
-    relu_mean_squares,
+    layer_mean_squares,
     residual_weights,
     sample_weights,
     selu_constants,
@@ -35,5 +35,5 @@ __all__ = [
     "truncated_normal_std",
     "sample_weights",
     "residual_weights",
-    "relu_mean_squares",
+    "layer_mean_squares",
 ]

@@ -18,7 +18,7 @@ __all__ = [
     "truncated_normal_std",
     "sample_weights",
     "residual_weights",
-    "relu_mean_squares",
+    "layer_mean_squares",
 ]
 
 # Where 0 < x < 39 in steps of 1/32 of t, x = exp(t - exp(-t)); beyond that the density of N(0, 1) is no double.
@@ -358,7 +358,7 @@ def residual_weights(depth: int, scheme: str, *, branch_std: float = 1.0) -> NDA
     return weights
 
 
-def relu_mean_squares(
+def layer_mean_squares(
     rng: np.random.Generator, depth: int, width: int, networks: int = 1, *, gain: float = 2.0
 ) -> NDArray[np.float64]:
     r"""Return the mean square of a signal after each layer of random relu networks, for weights ``N(0, gain / width)``.
@@ -396,7 +396,7 @@ def relu_mean_squares(
 
     Examples
     --------
-    >>> relu_mean_squares(np.random.default_rng(0), 2, 256).round(1)
+    >>> layer_mean_squares(np.random.default_rng(0), 2, 256).round(1)
     array([[1. , 0.8, 1. ]])
     """
     rng = _checks.generator("rng", rng)

@@ -6,7 +6,7 @@ from kexue_core.attention import (
     activate,
     activation_moments,
     init_std,
-    relu_mean_squares,
+    layer_mean_squares,
     residual_weights,
     sample_weights,
     selu_constants,
@@ -229,7 +229,7 @@ def test_residual_weights_refuse():
         residual_weights(2, "pre", branch_std=-1.0)
 
 
-def test_relu_mean_squares_have_the_law_of_full_networks():
+def test_layer_mean_squares_have_the_law_of_full_networks():
     width, depth, networks = 12, 5, 3000
     draw, full = rng(4), np.ones((networks, depth + 1))
     x = np.ones((networks, width))
@@ -237,25 +237,25 @@ def test_relu_mean_squares_have_the_law_of_full_networks():
         w = draw.normal(0, np.sqrt(2 / width), (networks, width, width))
         x = np.maximum(np.einsum("bij,bj->bi", w, x), 0)
         full[:, layer + 1] = (x**2).mean(axis=-1)
-    short = relu_mean_squares(rng(5), depth, width, networks)
+    short = layer_mean_squares(rng(5), depth, width, networks)
     for layer in (1, 3, 5):
         assert stats.ks_2samp(full[:, layer], short[:, layer]).pvalue > 1e-3
 
 
-def test_relu_mean_squares_have_the_moments_of_their_law():
-    m = relu_mean_squares(rng(6), 4, 32, 200_000, gain=1.5)
+def test_layer_mean_squares_have_the_moments_of_their_law():
+    m = layer_mean_squares(rng(6), 4, 32, 200_000, gain=1.5)
     layers = np.arange(5)
     error = m.std(axis=0)[1:] / np.sqrt(len(m))
     assert (np.abs(m.mean(axis=0) - 0.75**layers)[1:] < 4 * error).all()
     np.testing.assert_allclose((m**2).mean(axis=0), (0.75**2 * (1 + 5 / 32)) ** layers, rtol=0.03)
 
 
-def test_relu_mean_squares_scale_with_the_gain_and_may_die():
-    one, two = relu_mean_squares(rng(7), 6, 8, 5, gain=1.0), relu_mean_squares(rng(7), 6, 8, 5)
+def test_layer_mean_squares_scale_with_the_gain_and_may_die():
+    one, two = layer_mean_squares(rng(7), 6, 8, 5, gain=1.0), layer_mean_squares(rng(7), 6, 8, 5)
     np.testing.assert_allclose(two, one * 2.0 ** np.arange(7), rtol=1e-14)
-    dead = relu_mean_squares(rng(8), 30, 2, 200)
+    dead = layer_mean_squares(rng(8), 30, 2, 200)
     assert (dead[:, -1] == 0).mean() > 0.9
     with pytest.raises(ValueError, match=r"^gain must keep the result finite, got inf"):
-        relu_mean_squares(rng(9), 500, 8, gain=1e9)
+        layer_mean_squares(rng(9), 500, 8, gain=1e9)
     with pytest.raises(ValueError, match=r"^width must be at least 1, got 0"):
-        relu_mean_squares(rng(), 2, 0)
+        layer_mean_squares(rng(), 2, 0)
