@@ -49,6 +49,12 @@ EXAMPLES = {
     "perturb_max": {"x": LOGITS, "nodes": 20, "axis": -1, "tau": 2.0},
     "permute_and_flip": {"x": LOGITS, "axis": -1, "tau": 2.0},
     "top_k_mask": {"scores": LOGITS, "k": 2},
+    "iterated_top_k": {"x": LOGITS, "k": 2, "axis": -1, "tau": 2.0},
+    "grad_top_k": {"x": LOGITS, "k": 2, "axis": -1, "tau": 2.0},
+    "log_subset_sum": {"x": LOGITS, "k": 2, "axis": -1, "tau": 2.0},
+    "threshold_top_k": {"x": LOGITS, "k": 2, "axis": -1, "tau": 2.0},
+    "top_k_threshold": {"x": LOGITS, "k": 1.5, "axis": -1, "tau": 2.0},
+    "top_k_jacobian": {"x": LOGITS, "k": 2, "axis": -1, "tau": 2.0},
     "edm_time_steps": {"n": 4, "t_min": 0.25, "t_max": 4.0, "rho": 7.0},
     "ddpm_schedule": {"T": 3},
     "schedule_from_betas": {"betas": A([0.25, 0.5])},
@@ -261,6 +267,11 @@ LEAVES_OUT = {
     "perturb_max",
     "permute_and_flip",
     "top_k_mask",
+    "grad_top_k",
+    "log_subset_sum",
+    "threshold_top_k",
+    "top_k_threshold",
+    "top_k_jacobian",
     "route",
     "balance_gradient",
 }
@@ -306,6 +317,8 @@ ONE = {
     "logsumexp": {"x": LOGITS[0]},
     "entmax_loss": {"x": LOGITS[0], "t": 1},
     "support_size": {"x": LOGITS[0]},
+    "log_subset_sum": {"x": LOGITS[0]},
+    "top_k_threshold": {"x": LOGITS[0]},
     "terminal_kl_bits": {"bar_alpha": 0.5, "second_moment": 1.0},
     "gaussian_chain_variance": {"variance": 0.5},
     "gaussian_mean_time": {"t": 2.0, "u": 1.0, "std": 1.0},
@@ -341,7 +354,12 @@ def test_a_result_without_axes_is_a_number_whatever_the_function():
 # The argument whose first axis is a batch, where there is one, and the axis of the result that it becomes.
 BATCHES = {
     **dict.fromkeys(
-        [*sorted(LEAVES_OUT - {"balance_gradient", "entmax_loss", "top_k_mask", "route"}), "taylor_softmax"], "x"
+        [
+            *sorted(LEAVES_OUT - {"balance_gradient", "entmax_loss", "top_k_mask", "route"}),
+            "taylor_softmax",
+            "iterated_top_k",
+        ],
+        "x",
     ),
     "entmax_loss": "x t",
     "top_k_mask": "scores",

@@ -3,7 +3,15 @@
 from kexue_core.attention.entmax import entmax, entmax_jacobian, entmax_loss, sparsemax, support_size
 from kexue_core.attention.perturb import permute_and_flip, perturb_max
 from kexue_core.attention.simplex import logsumexp, softmax, sparse_softmax, taylor_softmax
-from kexue_core.attention.top_k import top_k_mask
+from kexue_core.attention.top_k import (
+    grad_top_k,
+    iterated_top_k,
+    log_subset_sum,
+    threshold_top_k,
+    top_k_jacobian,
+    top_k_mask,
+    top_k_threshold,
+)
 
 __all__ = [
     "softmax",
@@ -18,4 +26,10 @@ __all__ = [
     "perturb_max",
     "permute_and_flip",
     "top_k_mask",
+    "iterated_top_k",
+    "grad_top_k",
+    "log_subset_sum",
+    "threshold_top_k",
+    "top_k_threshold",
+    "top_k_jacobian",
 ]
