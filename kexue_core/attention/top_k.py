@@ -108,18 +108,20 @@ def iterated_top_k(
             q = np.exp(logits - logits.max(axis=-1, keepdims=True))
             p += q / q.sum(axis=-1, keepdims=True)
         return axis_back(p, axis)
-    w = np.exp(u - u.max(axis=-1, keepdims=True))
-    total = w.sum(axis=-1, keepdims=True)
-    p = w / total
-    # 1 - p of the first round as the sum of the others: 1 - p itself is 0 where the leader is far ahead
-    rest = _sum_of_others(w) / total
+    u = u - u.max(axis=-1, keepdims=True)
+    p = np.exp(u)
+    total = p.sum(axis=-1, keepdims=True)
+    p /= total
+    # log(1 - p) of the first round from the sum of the others: 1 - p itself is 0 where the leader is far ahead
+    sign, log_rest = 1.0, _log_sum_of_others(u) - np.log(total)
+    rest = np.exp(log_rest)
     for _ in range(k - 1):
-        with np.errstate(divide="ignore"):
-            log_size = np.log(np.abs(rest)) + u
-        q = np.sign(rest) * np.exp(log_size - log_size.max(axis=-1, keepdims=True))
+        logits = log_rest + u
+        q = sign * np.exp(logits - logits.max(axis=-1, keepdims=True))
         with np.errstate(divide="ignore", invalid="ignore"):
             q /= q.sum(axis=-1, keepdims=True)
-        p, rest = p + q, rest - q
+            p, rest = p + q, rest - q
+            sign, log_rest = np.sign(rest), np.log(np.abs(rest))
     return axis_back(_checks.result(p, "x"), axis)
 
 
@@ -325,7 +327,7 @@ def top_k_jacobian(
         s = _threshold_values(u, k, link)[1]
         total = s.sum(axis=-1)[..., None, None]  # 0 where all entries are cut: then the level is an interval
         J = -(s[..., :, None] * s[..., None, :]) / np.where(total > 0, total, 1)
-    # the diagonal s - s**2 / sum(s) cancels where one entry has nearly all the slope; minus the rest of its row does not
+    # the diagonal s - s**2 / sum(s) cancels where one entry has nearly all the slope; minus the rest of its row, never
     i = np.arange(u.shape[-1])
     J[..., i, i] = 0
     J[..., i, i] = -J.sum(axis=-1)
@@ -399,10 +401,9 @@ def _threshold_values(u, k, link):
     return np.where(whole, taken, p), np.where(whole, 0.0, slope)
 
 
-def _sum_of_others(w):
-    """Return for each entry the sum of all others, without a subtraction."""
-    before = np.zeros_like(w)
-    after = np.zeros_like(w)
-    before[..., 1:] = np.cumsum(w[..., :-1], axis=-1)
-    after[..., :-1] = np.cumsum(w[..., :0:-1], axis=-1)[..., ::-1]
-    return before + after
+def _log_sum_of_others(u):
+    """Return for each entry the log of the sum of exp of all others."""
+    before, after = np.full_like(u, -np.inf), np.full_like(u, -np.inf)
+    before[..., 1:] = np.logaddexp.accumulate(u[..., :-1], axis=-1)
+    after[..., :-1] = np.logaddexp.accumulate(u[..., :0:-1], axis=-1)[..., ::-1]
+    return np.logaddexp(before, after)

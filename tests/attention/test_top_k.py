@@ -140,7 +140,7 @@ def test_iteration_by_weights_agrees_with_many_digits_and_tends_to_one_and_a_hal
             found = top_k.iterated_top_k(x, k, "weights", tau=tau)
             np.testing.assert_allclose(found, [float(v) for v in p], rtol=1e-9, atol=1e-12)
         limit = np.r_[k - 0.5, 0.5, np.zeros(4)]
-        np.testing.assert_allclose(top_k.iterated_top_k(x, k, "weights", tau=0.002), limit, atol=1e-12)
+        np.testing.assert_allclose(top_k.iterated_top_k(x, k, "weights", tau=2e-4), limit, atol=1e-12)
 
 
 def test_iteration_by_scores_breaks_its_bounds_and_its_order():
