@@ -284,7 +284,7 @@ def top_k_threshold(
 def top_k_jacobian(
     x: ArrayLike, k: float, link: str = "subsets", *, axis: int = -1, tau: float = 1.0
 ) -> NDArray[np.float64]:
-    """Return ``dp_i/dx_j`` of `grad_top_k` (link "subsets") or of `threshold_top_k`.
+    """Return ``dp_i/dx_j`` of `grad_top_k`, or of `threshold_top_k` with one of its links.
 
     Thresholds give ``(s_i [i = j] - s_i s_j / sum(s)) / tau`` with ``s = f'``. Subsets give the covariance
     ``(P_ij - p_i p_j) / tau``, where ``P_ij = p_i P(j | i)`` and the last is `grad_top_k` of the others with ``k - 1``:
