@@ -20,6 +20,17 @@ def link_values(v, link):
     return np.where(v >= 0, 1, decay), np.where(v >= 0, 0, decay)
 
 
+def _total(v, link):
+    """Return the sum of ``f`` over each row, for the links with breakpoints."""
+    if link == "clip":
+        f = np.clip(v, 0, 1, out=v)
+    elif link == "minexp":
+        f = np.exp(np.minimum(v, 0, out=v), out=v)
+    else:
+        f = link_values(v, link)[0]
+    return f.sum(axis=-1, keepdims=True)
+
+
 def level(u, k, link):
     """Return the level of each row, for ``0 < k < `` the number of finite entries; ``u`` is 0 at the k-th largest."""
     z = np.sort(u, axis=-1)[..., ::-1]
@@ -35,8 +46,8 @@ def _count_above(z, k, link, knots):
     for _ in range(knots.shape[-1].bit_length()):
         middle = (low + high) // 2  # knots[:low] are above it, knots[high:] are not
         at = np.take_along_axis(knots, np.minimum(middle, knots.shape[-1] - 1), -1)
-        with np.errstate(invalid="ignore"):  # a knot at -inf meets -inf
-            total = np.where(np.isfinite(at), link_values(z - at, link)[0].sum(axis=-1, keepdims=True), np.inf)
+        usable = np.isfinite(at)  # a knot at -inf is below every level
+        total = np.where(usable, _total(z - np.where(usable, at, 0), link), np.inf)
         above = (total <= k) & (middle < high)
         low, high = np.where(above, middle + 1, low), np.where(above, high, middle)
     return low
