@@ -71,6 +71,12 @@ EXAMPLES = {
     "sample_weights": {"rng": np.random.default_rng, "shape": 3, "std": 0.5, "law": "truncated", "cut": 2.0},
     "residual_weights": {"depth": 3, "scheme": "post", "branch_std": 0.5},
     "layer_mean_squares": {"rng": np.random.default_rng, "depth": 2, "width": 4, "networks": 3, "gain": 2.0},
+    "iterated_top_k": {"x": LOGITS, "k": 2, "axis": -1, "tau": 2.0},
+    "grad_top_k": {"x": LOGITS, "k": 2, "axis": -1, "tau": 2.0},
+    "log_subset_sum": {"x": LOGITS, "k": 2, "axis": -1, "tau": 2.0},
+    "threshold_top_k": {"x": LOGITS, "k": 2, "axis": -1, "tau": 2.0},
+    "top_k_threshold": {"x": LOGITS, "k": 1.5, "axis": -1, "tau": 2.0},
+    "top_k_jacobian": {"x": LOGITS, "k": 2, "axis": -1, "tau": 2.0},
     "edm_time_steps": {"n": 4, "t_min": 0.25, "t_max": 4.0, "rho": 7.0},
     "ddpm_schedule": {"T": 3},
     "schedule_from_betas": {"betas": A([0.25, 0.5])},
@@ -283,6 +289,11 @@ LEAVES_OUT = {
     "perturb_max",
     "permute_and_flip",
     "top_k_mask",
+    "grad_top_k",
+    "log_subset_sum",
+    "threshold_top_k",
+    "top_k_threshold",
+    "top_k_jacobian",
     "route",
     "balance_gradient",
 }
@@ -332,6 +343,8 @@ ONE = {
     "activate": {"x": 1.0},
     "init_std": {},
     "truncated_normal_std": {"cut": 2.0},
+    "log_subset_sum": {"x": LOGITS[0]},
+    "top_k_threshold": {"x": LOGITS[0]},
     "terminal_kl_bits": {"bar_alpha": 0.5, "second_moment": 1.0},
     "gaussian_chain_variance": {"variance": 0.5},
     "gaussian_mean_time": {"t": 2.0, "u": 1.0, "std": 1.0},
@@ -367,7 +380,12 @@ def test_a_result_without_axes_is_a_number_whatever_the_function():
 # The argument whose first axis is a batch, where there is one, and the axis of the result that it becomes.
 BATCHES = {
     **dict.fromkeys(
-        [*sorted(LEAVES_OUT - {"balance_gradient", "entmax_loss", "top_k_mask", "route"}), "taylor_softmax"], "x"
+        [
+            *sorted(LEAVES_OUT - {"balance_gradient", "entmax_loss", "top_k_mask", "route"}),
+            "taylor_softmax",
+            "iterated_top_k",
+        ],
+        "x",
     ),
     "entmax_loss": "x t",
     "top_k_mask": "scores",
