@@ -1,6 +1,17 @@
-"""Positions and length: rotary encodings, their base."""
+"""Positions and length: rotary encodings, their base, and their extension to longer texts."""
 
 from kexue_core.positions.base import MinBase, admissible_bases, min_base, safe_base, worst_case_base
+from kexue_core.positions.extension import (
+    attention_scale,
+    dynamic_ntk_frequencies,
+    fit_distance_head,
+    leaky_distance,
+    ntk_frequencies,
+    pi_frequencies,
+    self_extend_distance,
+    unseen_turns,
+    yarn_frequencies,
+)
 from kexue_core.positions.rope import max_context, rope_coherence, rope_coherence_range, rope_frequencies, rotate
 
 __all__ = [
@@ -14,4 +25,13 @@ __all__ = [
     "admissible_bases",
     "safe_base",
     "worst_case_base",
+    "pi_frequencies",
+    "ntk_frequencies",
+    "yarn_frequencies",
+    "dynamic_ntk_frequencies",
+    "unseen_turns",
+    "leaky_distance",
+    "self_extend_distance",
+    "attention_scale",
+    "fit_distance_head",
 ]
