@@ -29,7 +29,7 @@ MEASURE = """() => {
     return next ? `before cell [${number(next)}]` : "after the last cell";
   };
   const seen = [...article.querySelectorAll(".kx-explorer, .cell_output img, .cell_output svg")]
-    .filter((e) => shown(e) && (e.matches(".kx-explorer") || !e.closest(".kx-explorer")));
+    .filter((e) => shown(e) && !e.closest(".katex") && (e.matches(".kx-explorer") || !e.closest(".kx-explorer")));
   const exercises = article.querySelector("section#exercises");
   const visuals = seen.map((e) => [...span(e), place(e)]);
   const code = [...article.querySelectorAll(".cell_input")].filter(shown);
