@@ -152,7 +152,7 @@ def yarn_frequencies(
     fast = _checks.number("fast", fast, low=slow, open="low")
     ramp = _checks.choice("ramp", ramp, ("turns", "log", "index"))
     with np.errstate(over="ignore"):  # an infinite number of turns is a fast pair
-        turns = theta * (length / (2 * math.pi))
+        turns = theta * length / (2 * math.pi)
     if ramp == "turns":
         gamma = (turns - slow) / (fast - slow)
     elif ramp == "log":
