@@ -24,9 +24,10 @@ FIELDS = {"title": (3, 0.75), "words": (2, 0), "text": (1, 0.75), "more": (0.6, 
 LONGEST = 60  # letters of a formula that is shown
 SILENT = "script style svg template button input select output annotation"
 HIDDEN = "headerlink kx-explorer kx-table kx-run kx-control eqno fn-bracket collapsed expanded"
+# A section of a page, but none that the book made of its chapters: what it repeats is found there.
+OWN = "section[@id][not(ancestor-or-self::section[contains(@class, 'kx-generated')])]"
 UNITS = " | ".join(
-    f"//article//{unit}"
-    for unit in ("section[@id]", "*[@role='doc-biblioentry'][@id]", "dl[dt[contains(@class, 'sig')]/@id]")
+    f"//article//{unit}" for unit in (OWN, "*[@role='doc-biblioentry'][@id]", "dl[dt[contains(@class, 'sig')]/@id]")
 )
 GATHERED = {"chapters/reproduced_results": "kx-claim"}  # what stands in the chapters too is found there
 BLOCKS = "p li tr dt dd h1 h2 h3 h4 h5 h6 div blockquote caption pre summary figcaption section"

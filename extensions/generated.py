@@ -13,8 +13,9 @@ from docutils.statemachine import StringList
 from jupyter_cache import get_cache
 
 from extensions import chapters
-from extensions.chapters import symbols, title
+from extensions.chapters import title
 from extensions.citations import bibliography
+from extensions.notation import notation
 from kexue_core.notebook.checks import MIME as CHECK
 from kexue_core.notebook.claims import ERRATUM_MIME as ERRATUM
 from kexue_core.notebook.claims import KINDS, Claim
@@ -50,15 +51,19 @@ class Generated(Directive):
             raise self.error(f"kexue must be one of {', '.join(PAGES)}, got {name!r}")
         env = self.state.document.settings.env
         env.kexue_pages = getattr(env, "kexue_pages", set()) | {env.docname}
-        container = nodes.container()
         try:
             found = PAGES[name](*rest)
         except ValueError as error:
             raise self.error(str(error)) from None  # one line with the place, while other pages go on
         if isinstance(found, nodes.Node):
             return [found]
-        self.state.nested_parse(StringList(found.splitlines()), 0, container)
-        return container.children
+        # Into the section that is being read, so that headings become sections of the page, listed at its right.
+        document = self.state.document
+        before = set(document.findall(nodes.section))
+        self.state.nested_parse(StringList(found.splitlines()), 0, self.state_machine.node, match_titles=True)
+        for section in set(document.findall(nodes.section)) - before:
+            section["classes"].append("kx-generated")
+        return []
 
 
 def executed(slug):
@@ -116,16 +121,6 @@ def errata():
                 f"Shown in [{title(slug)}](/chapters/{slug}.ipynb).",
                 "",
             ]
-    return "\n".join(lines)
-
-
-def notation():
-    """Collect the table of symbols that every chapter gives."""
-    lines = []
-    for caption, members in chapters.parts():
-        for number, slug in enumerate(members):
-            lines += [f"## {caption}", ""] if number == 0 else []
-            lines += [f"### [{title(slug)}](/chapters/{slug}.ipynb)", "", *symbols(slug).splitlines(), ""]
     return "\n".join(lines)
 
 

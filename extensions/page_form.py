@@ -11,7 +11,7 @@ from playwright.sync_api import sync_playwright
 __all__ = ["chromium", "page_problems", "transferred"]
 
 WIDTH, HEIGHT = 1280, 800
-FIRST, APART, SCREENS, CODE, BYTES = 1.5, 3, 28, 0.12, 200_000
+FIRST, APART, SCREENS, CODE, BYTES = 1.5, 4, 28, 0.12, 200_000
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--disable-sync"]
 
@@ -29,7 +29,8 @@ MEASURE = """() => {
     return next ? `before cell [${number(next)}]` : "after the last cell";
   };
   const seen = [...article.querySelectorAll(".kx-explorer, .cell_output img, .cell_output svg")]
-    .filter((e) => shown(e) && !e.closest(".katex") && (e.matches(".kx-explorer") || !e.closest(".kx-explorer")));
+    .filter((e) => shown(e) && !e.closest(".katex, button"))  // no roots of formulas, no icons
+    .filter((e) => e.matches(".kx-explorer") || !e.closest(".kx-explorer"));
   const exercises = article.querySelector("section#exercises");
   const visuals = seen.map((e) => [...span(e), place(e)]);
   const code = [...article.querySelectorAll(".cell_input")].filter(shown);

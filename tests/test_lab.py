@@ -130,7 +130,7 @@ def settle(page, element):
     """Scroll to an element until it stays: JupyterLab goes to the last cell when a run has ended."""
     end, last = time.monotonic() + PATIENCE, None
     while time.monotonic() < end:
-        element.scroll_into_view_if_needed()
+        element.evaluate("e => e.scrollIntoView({ block: 'center' })")
         page.wait_for_timeout(300)
         box = element.bounding_box()
         if box and box == last and 0 < box["y"] < 950:

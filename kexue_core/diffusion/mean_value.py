@@ -143,6 +143,7 @@ def fit_mean_direction(
                 if error < best or len(fitted) == i:
                     fitted, best, end = [*fitted[:i], r], error, landed
             x = _checks.result(end, "denoise")
+            _checks.result(np.array([best]), "x", "targets")
     return np.array(fitted)
 
 

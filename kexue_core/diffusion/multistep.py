@@ -199,7 +199,8 @@ def fit_inserted_times(
     Raises
     ------
     ValueError
-        If times are too few, unsorted or not positive, ``targets`` has another shape, or ``grid`` leaves ``(0, 1)``.
+        If times are too few, unsorted or not positive, ``targets`` has another shape, ``grid`` leaves ``(0, 1)``, or no
+        squared error is finite.
 
     References
     ----------
@@ -226,7 +227,9 @@ def fit_inserted_times(
             with np.errstate(over="ignore"):
                 return np.sum((end - targets[i]) ** 2)
 
-        fitted.append(min(grid.tolist(), key=error))
+        errors = np.array([error(r) for r in grid.tolist()])
+        _checks.result(errors.min(keepdims=True), "x", "targets")
+        fitted.append(float(grid[errors.argmin()]))
     return np.array(fitted)
 
 

@@ -1,6 +1,15 @@
-"""Positions and length: rotary encodings, their base, and their extension to longer texts."""
+"""Positions and length: rotary encodings, their base, biases under them, and their extension to longer texts."""
 
 from kexue_core.positions.base import MinBase, admissible_bases, min_base, safe_base, worst_case_base
+from kexue_core.positions.bias import (
+    attention_by_band,
+    bias_kernel,
+    bias_pair,
+    fit_bias_kernel,
+    invisible_bias,
+    kernel_spectrum,
+    logit_terms,
+)
 from kexue_core.positions.extension import (
     attention_scale,
     dynamic_ntk_frequencies,
@@ -25,6 +34,13 @@ __all__ = [
     "admissible_bases",
     "safe_base",
     "worst_case_base",
+    "bias_kernel",
+    "bias_pair",
+    "logit_terms",
+    "fit_bias_kernel",
+    "kernel_spectrum",
+    "invisible_bias",
+    "attention_by_band",
     "pi_frequencies",
     "ntk_frequencies",
     "yarn_frequencies",

@@ -245,3 +245,9 @@ def test_the_fit_calls_the_denoiser_once_for_the_first_direction_and_once_for_ea
     targets = reference(DISKS, x, times, substeps=20)
     fit_mean_direction(lambda x, t: calls.append(t) or DISKS(x, t), x, times, targets, grid=[0.1, 0.2, 0.3])
     assert len(calls) == 2 * (1 + 3)
+
+
+def test_a_fit_whose_errors_all_overflow_is_refused():
+    denoise = partial(denoise_gaussian, std=1.0)
+    with pytest.raises(ValueError, match="x and targets must keep the result finite, got inf"):
+        fit_mean_direction(denoise, [[1.0]], [2.0, 1.0], np.full((2, 1, 1), 1e200), grid=[0.25, 0.5])

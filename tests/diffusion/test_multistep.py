@@ -171,3 +171,9 @@ def test_bad_exponents_are_named():
         insert_times([2.0, 1.0], [0.3, 0.5])
     with pytest.raises(ValueError, match="r must"):
         fit_inserted_times(MIXTURE, START, [2.0, 1.0], np.zeros((2, 2, 2)), grid=[0.0])
+
+
+def test_a_fit_whose_errors_all_overflow_is_refused():
+    targets = np.full((2, 2, 2), 1e200)
+    with pytest.raises(ValueError, match="x and targets must keep the result finite, got inf"):
+        fit_inserted_times(MIXTURE, START, [2.0, 1.0], targets, grid=[0.25, 0.5])
