@@ -355,7 +355,7 @@ def attention_scale(length: ArrayLike, train_length: float, *, rule: str = "log"
 
     References
     ----------
-    .. [1] kexue.fm/archives/9948, result 8; arXiv:2309.00071, section 3.3.
+    .. [1] kexue.fm/archives/9948, result 8; arXiv:2309.00071, section 3.4.
 
     Examples
     --------
