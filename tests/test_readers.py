@@ -10,6 +10,7 @@ from extensions import chapters
 # One constant of each chapter that invites to be changed, as it stands in the cell, and what a reader may put there.
 CHANGES = {
     "rope_base": ("d = 128", "d = 64"),
+    "length_extrapolation": ("d, L = 128, 4096", "d, L = 64, 2048"),
     "rope_bias": ("d, L = 128, 512", "d, L = 128, 256"),
     "softmax_alternatives": ("scores = np.array([2, 1.5, 0.3, -0.5, -2])", "scores = np.array([2, 1, 0.3, -0.5, -3])"),
     "initialization": ("depth, networks = 50, 1000", "depth, networks = 50, 300"),
