@@ -1,7 +1,7 @@
 """How concentrated a row of attention can be: the ratio of its norms, and what each mechanism makes of normal scores.
 
-``S = E|a| / sqrt(E a**2)`` is 1 where all weights have one size and ``n**(-1/2)`` where one of ``n`` is left; ``n S**2``
-is the number of tokens that a row of equal weights with the same ``S`` would read.
+``S = E|a| / sqrt(E a**2)`` is 1 where all weights have one size and ``n**(-1/2)`` where one of ``n`` is left. So
+``n S**2`` is the number of tokens that a row of equal weights with the same ``S`` would read.
 """
 
 from __future__ import annotations
@@ -105,8 +105,8 @@ def sparsity_activation(
     Returns
     -------
     s : (...) ndarray or float
-        In (0, 1]. Relative error below 1e-12 for the functions of `activate`, powers of relu and exp, ``gamma`` from
-        1e-2 to 8 and ``|beta| <= 6 gamma``.
+        In (0, 1]. Relative error below 1e-12 for the functions of `activate` and powers of relu, ``gamma`` from 1e-2
+        to 8 and ``|beta| <= 6 gamma``, and for exp up to ``gamma = 5``.
 
     Raises
     ------
@@ -276,7 +276,7 @@ def sparsity_relu_power(beta: ArrayLike, gamma: ArrayLike, power: int = 2) -> ND
 
 
 def sparsity_taylor(order: int, beta: ArrayLike, gamma: ArrayLike) -> NDArray[np.float64]:
-    r"""Return the sparsity of ``f(x) = sum_{j <= order} x**j / j!`` for normal scores, a linear attention with features.
+    r"""Return the sparsity of ``f(x) = sum_{j <= order} x**j / j!`` for normal scores, a linear attention.
 
     Gauss-Hermite quadrature with ``order + 1`` nodes is exact, and `taylor_softmax` gives ``f`` at the nodes, up to a
     factor that cancels, as a sum of positive terms.
