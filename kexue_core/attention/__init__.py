@@ -1,6 +1,16 @@
 """Attention and probability: maps to the simplex and their relatives."""
 
 from kexue_core.attention.entmax import entmax, entmax_jacobian, entmax_loss, sparsemax, support_size
+from kexue_core.attention.focus import (
+    l1_l2_ratio,
+    sparsity_activation,
+    sparsity_decay,
+    sparsity_exp,
+    sparsity_identity,
+    sparsity_linear,
+    sparsity_relu_power,
+    sparsity_taylor,
+)
 from kexue_core.attention.initialization import (
     activate,
     activation_moments,
@@ -50,4 +60,12 @@ __all__ = [
     "sample_weights",
     "residual_weights",
     "layer_mean_squares",
+    "l1_l2_ratio",
+    "sparsity_activation",
+    "sparsity_exp",
+    "sparsity_identity",
+    "sparsity_relu_power",
+    "sparsity_taylor",
+    "sparsity_linear",
+    "sparsity_decay",
 ]
