@@ -1,4 +1,4 @@
-"""Positions and length: rotary encodings, their base, biases under them."""
+"""Positions and length: rotary encodings, their base, biases under them, words and images in one sequence."""
 
 from kexue_core.positions.base import MinBase, admissible_bases, min_base, safe_base, worst_case_base
 from kexue_core.positions.bias import (
@@ -9,6 +9,14 @@ from kexue_core.positions.bias import (
     invisible_bias,
     kernel_spectrum,
     logit_terms,
+)
+from kexue_core.positions.layout import (
+    allocate_axes,
+    image_positions,
+    layout_positions,
+    reflection_error,
+    rotate_axes,
+    stretched_positions,
 )
 from kexue_core.positions.rope import max_context, rope_coherence, rope_coherence_range, rope_frequencies, rotate
 
@@ -30,4 +38,10 @@ __all__ = [
     "kernel_spectrum",
     "invisible_bias",
     "attention_by_band",
+    "allocate_axes",
+    "rotate_axes",
+    "stretched_positions",
+    "image_positions",
+    "layout_positions",
+    "reflection_error",
 ]
