@@ -11,6 +11,7 @@ from extensions import chapters
 CHANGES = {
     "rope_base": ("d = 128", "d = 64"),
     "rope_bias": ("d, L = 128, 512", "d, L = 128, 256"),
+    "multimodal_rope": ("d = 128", "d = 64"),
     "softmax_alternatives": ("scores = np.array([2, 1.5, 0.3, -0.5, -2])", "scores = np.array([2, 1, 0.3, -0.5, -3])"),
     "ddpm": ("[0.2, 0.15, 0.25], [0.3, 0.5, 0.2]", "[0.2, 0.15, 0.25], [0.5, 0.3, 0.2]"),
     "amed_sampler": ("disk_images(32, 8, rng[0])", "disk_images(24, 8, rng[0])"),
