@@ -1,7 +1,7 @@
 """The positions that Qwen2-VL gives to words and images, for the chapter `multimodal_rope`.
 
     pip install transformers torch
-    python benchmarks/peers/multimodal_rope_qwen2_vl.py
+    python benchmarks/peers/multimodal_qwen.py
 
 Four words, an image of 2 rows with 5 patches, two words, an image of 4 rows with 3 patches, one word: 29 tokens. (The
 side of a patch counts after the merging of 2 x 2 patches, which the grid that is handed over does not contain yet.)

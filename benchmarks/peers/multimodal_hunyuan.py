@@ -1,7 +1,7 @@
 """The positions that HunyuanImage-3.0 gives to words and an image, for the chapter `multimodal_rope`.
 
     pip install torch
-    python benchmarks/peers/multimodal_rope_hunyuan.py modeling_hunyuan_image_3.py
+    python benchmarks/peers/multimodal_hunyuan.py modeling_hunyuan_image_3.py
 
 The file is hunyuan_image_3/modeling_hunyuan_image_3.py of github.com/Tencent-Hunyuan/HunyuanImage-3.0 at commit
 5848fb47d8cd; only its functions for positions are run. Ten words, an image, one word; what stands before the image, its
