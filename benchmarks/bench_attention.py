@@ -8,12 +8,14 @@ from kexue_core import special
 from kexue_core.attention import (
     entmax,
     entmax_loss,
+    grad_top_k,
     logsumexp,
     perturb_max,
     softmax,
     sparse_softmax,
     sparsemax,
     support_size,
+    threshold_top_k,
     top_k_mask,
 )
 
@@ -51,6 +53,32 @@ def noisy_argmax(x, nodes=400):
     below = scipy.special.log_ndtr(z)
     p = np.exp(-z * z / 2 + below.sum(-2, keepdims=True) - below).sum(-1)
     return p / p.sum(-1, keepdims=True)
+
+
+LINKS = {
+    "sigmoid": scipy.special.expit,
+    "laplace": lambda v: np.where(v < 0, np.exp(np.minimum(v, 0)) / 2, 1 - np.exp(-np.maximum(v, 0)) / 2),
+    "minexp": lambda v: np.exp(np.minimum(v, 0)),
+    "clip": lambda v: np.clip(v, 0, 1),
+}
+
+
+def bisected(x, k, link):
+    """Return f(x - lambda) of one vector, lambda by 60 halvings of an interval that holds it."""
+    low, high = x.min() - 40, x.max() + 40
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if LINKS[link](x - middle).sum() > k else (low, middle)
+    return LINKS[link](x - low)
+
+
+def subset_recursion(x, k):
+    """Return the inclusion probabilities by Z_(k,i) = w_i (Z_(k-1) - Z_(k-1,i)), which is right for small k only."""
+    w = np.exp(x - x.max(-1, keepdims=True))
+    z = w
+    for j in range(2, k + 1):
+        z = w * (z.sum(-1, keepdims=True) / (j - 1) - z)
+    return z * k / z.sum(-1, keepdims=True)
 
 
 def main():
@@ -93,6 +121,12 @@ def main():
                 "support_size | entmax15 > 0", size, lambda: support_size(x), lambda: (peer.entmax15(t, -1) > 0).sum(-1)
             )
             if x.ndim > 1:
+                compare(
+                    "threshold_top_k clip k=8 | budget_bisect",
+                    size,
+                    lambda: threshold_top_k(x, k, "clip"),
+                    lambda: peer.budget_bisect(t, budget=k, dim=-1),
+                )
                 targets = np.zeros(shape[0], int)
                 compare(
                     "entmax_loss | entmax15_loss",
@@ -100,6 +134,24 @@ def main():
                     lambda: entmax_loss(x, targets),
                     lambda: peer.entmax15_loss(t, torch.from_numpy(targets)),
                 )
+    for n in (10, 100, 1000):
+        x = rng.standard_normal((16, n))
+        compare(
+            "grad_top_k k=4 | recursion with subtraction",
+            f"(16, {n})",
+            lambda: grad_top_k(x, 4),
+            lambda: subset_recursion(x, 4),
+            note="logarithms: exact for any k and spread",
+        )
+    for n in (100, 10_000, 1_000_000):
+        x = rng.standard_normal(n) * 2
+        for link in ("laplace", "minexp", "clip", "sigmoid"):
+            compare(
+                f"threshold_top_k {link} | 60 bisections",
+                str(n),
+                lambda link=link: threshold_top_k(x, n // 5, link),
+                lambda link=link: bisected(x, n // 5, link),
+            )
     for n in (10, 1000):
         x = rng.standard_normal((16, n))
         compare(

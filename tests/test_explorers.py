@@ -12,7 +12,7 @@ from extensions import chapters
 from kexue_core.notebook import Choice, Explorer
 
 every_chapter = pytest.mark.parametrize("slug", chapters.slugs())
-SAMPLED = 12
+SAMPLED = 8
 
 
 def sampled(explorer):

@@ -26,6 +26,17 @@ def test_a_wrong_sign_a_dropped_term_or_a_wrong_constant_is_caught_in_every_step
                 assert refuses(old, dataclasses.replace(step, new=new)), f"{slug}: {step.because!r} accepts {new}"
 
 
+def test_wrong_versions_of_a_line_of_matrices_are_made_and_caught():
+    n = sp.Symbol("n", integer=True, positive=True)
+    A, B = sp.MatrixSymbol("A", n, n), sp.MatrixSymbol("B", n, n)
+    chain = derivation.Derivation((A + B) * (A - B), "a product that does not commute")
+    chain.step(A * A - A * B + B * A - B * B, "expand")
+    ((old, step),) = chain.lines()
+    wrong = [new for new in perturbations(step.new) if really_differs(old, step, new)]
+    assert len(wrong) >= 7
+    assert all(refuses(old, dataclasses.replace(step, new=new)) for new in wrong)
+
+
 def refuses(old, step):
     """Tell whether a step is refused."""
     try:
@@ -49,6 +60,14 @@ def perturbations(line, most=14):
                 entries[index] = entry
                 found.append(sp.ImmutableMatrix(*line.shape, entries))
         return found[:: max(1, len(found) // most)]
+    if isinstance(line, sp.MatrixExpr):
+        found = [-line, 2 * line]
+        for part in sp.preorder_traversal(line):
+            if isinstance(part, sp.MatAdd):
+                found += [line.xreplace({part: sp.MatAdd(part, -term).doit()}) for term in part.args]
+            elif isinstance(part, sp.MatMul) and all(factor.is_square for factor in part.as_coeff_matrices()[1]):
+                found.append(line.xreplace({part: sp.MatMul(*reversed(part.args))}))
+        return [new for new in dict.fromkeys(found) if new != line][:most]
     found = [line + 1, -line, line - 10**6, line + 10**6]  # the large ones break bounds, which have room
     for part in sp.preorder_traversal(line):
         if isinstance(part, sp.Add):
@@ -63,6 +82,8 @@ def perturbations(line, most=14):
 def really_differs(old, step, new):
     """Tell by numbers, not by proof, whether a line is another statement than the right one."""
     right, wrong = step.new, new
+    if isinstance(right, sp.MatrixExpr):
+        return in_numbers(right, step) != in_numbers(wrong, step)
     if isinstance(right, sp.MatrixBase):
         return any(differ(a, b, step) for a, b in zip(right, wrong) if a != b)
     if isinstance(right, sp.Eq):
@@ -80,6 +101,17 @@ def really_differs(old, step, new):
         gap = proof.RELATIONS[step.options["relation"]] * (wrong - old)
         return any(sp.re(sp.N(value)) < 0 for value in values(gap, step, raw=True))
     return differ(right, wrong, step)
+
+
+def in_numbers(expression, step):
+    """Return an expression in matrix symbols with fixed matrices in their places, every size another one."""
+    expression = premises.insert(expression, step.options.get("given", ()))
+    sizes = sorted({size for symbol in expression.atoms(sp.MatrixSymbol) for size in symbol.shape}, key=str)
+    expression = expression.subs({size: 2 + k for k, size in enumerate(sizes) if size.is_Symbol})
+    symbols = sorted(expression.atoms(sp.MatrixSymbol), key=str)
+    primes = iter(sp.primerange(10**4))
+    numbers = {symbol: sp.Matrix(*symbol.shape, lambda *_: next(primes)) for symbol in symbols}
+    return expression.subs(numbers).doit()
 
 
 def differ(right, wrong, step):

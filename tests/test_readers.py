@@ -10,9 +10,12 @@ from extensions import chapters
 # One constant of each chapter that invites to be changed, as it stands in the cell, and what a reader may put there.
 CHANGES = {
     "rope_base": ("d = 128", "d = 64"),
+    "length_extrapolation": ("d, L = 128, 4096", "d, L = 64, 2048"),
     "rope_bias": ("d, L = 128, 512", "d, L = 128, 256"),
     "multimodal_rope": ("d = 128", "d = 64"),
     "softmax_alternatives": ("scores = np.array([2, 1.5, 0.3, -0.5, -2])", "scores = np.array([2, 1, 0.3, -0.5, -3])"),
+    "initialization": ("depth, networks = 50, 1000", "depth, networks = 50, 300"),
+    "smooth_top_k": ("scores = np.array([3, 2.5, 2, 1, 0, -1])", "scores = np.array([3, 1, 0.9, 0.5, 0, -4])"),
     "ddpm": ("[0.2, 0.15, 0.25], [0.3, 0.5, 0.2]", "[0.2, 0.15, 0.25], [0.5, 0.3, 0.2]"),
     "amed_sampler": ("disk_images(32, 8, rng[0])", "disk_images(24, 8, rng[0])"),
     "hippo": ("np.sin(6 * np.pi * t)", "np.sin(24 * np.pi * t)"),

@@ -1,4 +1,4 @@
-"""Positions and length: rotary encodings, their base, biases under them, words and images in one sequence."""
+"""Positions and length: rotary encodings, their base, biases, longer texts, words and images in one sequence."""
 
 from kexue_core.positions.base import MinBase, admissible_bases, min_base, safe_base, worst_case_base
 from kexue_core.positions.bias import (
@@ -9,6 +9,17 @@ from kexue_core.positions.bias import (
     invisible_bias,
     kernel_spectrum,
     logit_terms,
+)
+from kexue_core.positions.extension import (
+    attention_scale,
+    dynamic_ntk_frequencies,
+    fit_distance_head,
+    leaky_distance,
+    ntk_frequencies,
+    pi_frequencies,
+    self_extend_distance,
+    unseen_turns,
+    yarn_frequencies,
 )
 from kexue_core.positions.layout import (
     allocate_axes,
@@ -38,6 +49,15 @@ __all__ = [
     "kernel_spectrum",
     "invisible_bias",
     "attention_by_band",
+    "pi_frequencies",
+    "ntk_frequencies",
+    "yarn_frequencies",
+    "dynamic_ntk_frequencies",
+    "unseen_turns",
+    "leaky_distance",
+    "self_extend_distance",
+    "attention_scale",
+    "fit_distance_head",
     "allocate_axes",
     "rotate_axes",
     "stretched_positions",
