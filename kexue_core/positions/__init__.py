@@ -1,4 +1,4 @@
-"""Positions and length: rotary encodings, their base, biases under them, and their extension to longer texts."""
+"""Positions and length: rotary encodings, their base, biases, longer texts, words and images in one sequence."""
 
 from kexue_core.positions.base import MinBase, admissible_bases, min_base, safe_base, worst_case_base
 from kexue_core.positions.bias import (
@@ -20,6 +20,14 @@ from kexue_core.positions.extension import (
     self_extend_distance,
     unseen_turns,
     yarn_frequencies,
+)
+from kexue_core.positions.layout import (
+    allocate_axes,
+    image_positions,
+    layout_positions,
+    reflection_error,
+    rotate_axes,
+    stretched_positions,
 )
 from kexue_core.positions.rope import max_context, rope_coherence, rope_coherence_range, rope_frequencies, rotate
 
@@ -50,4 +58,10 @@ __all__ = [
     "self_extend_distance",
     "attention_scale",
     "fit_distance_head",
+    "allocate_axes",
+    "rotate_axes",
+    "stretched_positions",
+    "image_positions",
+    "layout_positions",
+    "reflection_error",
 ]
