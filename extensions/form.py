@@ -27,7 +27,7 @@ ORIGINAL = r"\*\*Original\.\*\* \[《.+》\]\(https://kexue\.fm/archives/\d+\), 
 QUESTION_WORDS, PROSE_WORDS = 150, 3500
 COLUMNS, LINES, ALGORITHM_LINES = 84, 20, (6, 15)
 MEDIAN = (4, 12)  # of all cells; at 84 columns a formatted call takes a line for each argument
-PICTURES = (4, 10)
+PICTURES = (4, 9)
 BARE = re.compile(r"\{|\[[A-Za-z]|array\(")  # what Python shows of dicts, sets, arrays and lists of objects
 ROLE = re.compile(r"\{[a-z]+(?::[a-z]+)*\}`|^\([\w-]+\)=\s*$|^(?:```+|:::+) *\{|\$\$ *\([\w-]+\)\s*$", re.M)
 
