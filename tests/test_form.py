@@ -207,7 +207,7 @@ WRONG = {
     "no comment": (replace("# Plot what is missing after n terms\n", ""), "cell [4]: its code is folded"),
     "no style": (replace("set_style()\n", "\n"), "cell [1]: imports, set_style()"),
     "no alternative text": (without_alternative_texts, "cell [4]: say what is seen"),
-    "few pictures": (replace("plt.show()", "plt.gcf()"), "pictures: 4 to 10 static ones; 3 now"),
+    "few pictures": (replace("plt.show()", "plt.gcf()"), "pictures: 4 to 9 static ones; 3 now"),
     "no algorithm box": (without("algorithm"), "Numerics: one cell must have the tag"),
     "a short algorithm": (
         replace("    for _ in range(n):\n        total = total * r + 1\n", ""),
