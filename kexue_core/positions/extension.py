@@ -386,7 +386,7 @@ def fit_distance_head(
     contexts : (k,) array_like of int
         From 1 to L.
     ridge : float
-        Positive.
+        At least 1e-12: below that rounding keeps Newton's method from the minimum.
 
     Returns
     -------
@@ -397,7 +397,7 @@ def fit_distance_head(
     ------
     ValueError
         If ``theta``, ``target`` or ``contexts`` is empty, a context is not from 1 to L, ``target`` is negative or sums
-        to 0 over one, ``ridge <= 0``, or a value is not finite.
+        to 0 over one, ``ridge < 1e-12``, or a value is not finite.
 
     References
     ----------
@@ -412,7 +412,7 @@ def fit_distance_head(
     theta = _checks.array("theta", theta, ndim=1, core=1)
     target = _checks.array("target", target, ndim=1, core=1, low=0)
     contexts = _checks.array("contexts", contexts, kind="integer", ndim=1, core=1, low=1, high=target.size)
-    ridge = _checks.number("ridge", ridge, low=0, open="low")
+    ridge = _checks.number("ridge", ridge, low=1e-12)
     target = target / max(target.max(), np.finfo(float).tiny)
     if (empty := target.cumsum()[contexts - 1] == 0).any():
         raise ValueError(f"target must have a positive sum over each context, got 0 at {contexts[empty][0]}")

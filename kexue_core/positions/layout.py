@@ -155,7 +155,10 @@ def stretched_positions(L: float, w: int, h: int, c: float) -> tuple[Array, floa
     """
     L, w, h = _checks.number("L", L), _size("w", w), _size("h", h)
     c = _checks.number("c", c, low=0, open="low")
-    return _stretched(L, w, h, c)
+    i, j = np.indices((h, w)).reshape(2, -1) + 1
+    with np.errstate(over="ignore"):
+        placed = L + np.stack([i * c / (h + 1), j * c / (w + 1)], axis=-1)
+    return _checks.result(placed, "L", "c"), float(_checks.result(np.float64(L + c), "L", "c"))
 
 
 def image_positions(L: float, w: int, h: int, scheme: str) -> tuple[Array, float]:
@@ -205,7 +208,7 @@ def image_positions(L: float, w: int, h: int, scheme: str) -> tuple[Array, float
     L, w, h = _checks.number("L", L), _size("w", w), _size("h", h)
     stretch = {"tie": (w + 1) * (h + 1), "smallest": math.lcm(w + 1, h + 1), "equal": w * h + 1}
     if _checks.choice("scheme", scheme, SCHEMES) in stretch:
-        return _stretched(L, w, h, stretch[scheme])
+        return stretched_positions(L, w, h, stretch[scheme])
     i, j = np.indices((h, w)).reshape(2, -1) + 1
     K = L + (max(w, h) if scheme == "mrope" else w * h) + 1
     if scheme == "flatten":
@@ -306,10 +309,3 @@ def reflection_error(positions: ArrayLike, L: float, K: float) -> Array:
 def _size(name, value):
     """Return a side of an image: 1 to 4096 patches."""
     return _checks.integer(name, value, low=1, high=4096)
-
-
-def _stretched(L, w, h, c):
-    i, j = np.indices((h, w)).reshape(2, -1) + 1
-    with np.errstate(over="ignore"):
-        placed = L + np.stack([i * c / (h + 1), j * c / (w + 1)], axis=-1)
-    return _checks.result(placed, "L", "c"), float(_checks.result(np.float64(L + c), "L", "c"))

@@ -220,6 +220,21 @@ def test_the_head_is_the_minimum_that_another_method_finds():
     np.testing.assert_allclose(fit_distance_head(theta, 7 * target, contexts, ridge=0.01), w, atol=1e-9)
 
 
+@pytest.mark.parametrize("ridge", [1e-12, 1e-6, 1e-3, 10.0])
+@pytest.mark.parametrize(("d", "base"), [(2, 10.0), (8, 1e6), (64, 1e4), (128, 10.0)])
+def test_the_gradient_vanishes_at_the_head(d, base, ridge):
+    theta, m = rope_frequencies(d, base), np.arange(256)
+    features = np.concatenate([np.cos(np.outer(m, theta)), np.sin(np.outer(m, theta))], axis=1)
+    for target in (1.0 * (m == 7), 1 / (1 + m) ** 2):
+        w = fit_distance_head(theta, target, [16, 256], ridge=ridge)
+        gradient = ridge * w
+        for c in (16, 256):
+            g = features[:c] @ w
+            p = np.exp(g - g.max())
+            gradient += (p / p.sum() - target[:c] / target[:c].sum()) @ features[:c] / 2
+        assert np.abs(gradient).max() < 1e-8
+
+
 def test_the_head_of_the_chapter():
     m = np.arange(512)
     w = fit_distance_head(rope_frequencies(64), 1 / (1 + m) + 2 * (m == 1), [64, 128, 256, 512])
@@ -257,7 +272,7 @@ def test_the_head_of_the_chapter():
             "target must have a positive sum over each context, got 0 at 1",
         ),
         (lambda: fit_distance_head([1.0], [1.0, 1.0], [3]), r"contexts must lie in \[1, 2\], got 3"),
-        (lambda: fit_distance_head([1.0], [1.0, 1.0], [2], ridge=0), r"ridge must be positive, got 0\.0"),
+        (lambda: fit_distance_head([1.0], [1.0, 1.0], [2], ridge=1e-13), r"ridge must be at least 1e-12, got 1e-13"),
     ],
 )
 def test_what_breaks_a_rule_is_refused(call, message):
