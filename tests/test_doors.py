@@ -24,6 +24,8 @@ SYSTEM = {"A": A([[-1.0, 0.0], [1.0, -2.0]]), "b": A([1.0, 2.0])}
 PATH = A([[[2.0, 1.0]], [[1.0, 0.0]]])
 LOGITS = A([[1.0, 3.0, 2.0], [0.0, 1.0, 4.0]])
 LOAD = A([[0.5, 0.5], [0.25, 0.75]])
+TOKENS = A([[[1.0, 0.5], [0.0, 2.0], [1.0, 1.0]], [[0.5, 0.5], [2.0, 0.0], [0.0, 0.25]]])
+LOWER = A([[[1.0, 0.0], [0.5, 0.5]], [[1.0, 0.0], [0.75, 0.25]]])
 MASK = A([[True, False], [False, True]])
 
 # An example of each function: arrays in halves and quarters, which every type of float holds.
@@ -85,6 +87,15 @@ EXAMPLES = {
     "sample_weights": {"rng": np.random.default_rng, "shape": 3, "std": 0.5, "law": "truncated", "cut": 2.0},
     "residual_weights": {"depth": 3, "scheme": "post", "branch_std": 0.5},
     "layer_mean_squares": {"rng": np.random.default_rng, "depth": 2, "width": 4, "networks": 3, "gain": 2.0},
+    "attention_mask": {"n": 3, "kind": "prefix", "prefix": 2},
+    "attention_matrix": {"queries": TOKENS, "keys": TOKENS[:, ::-1], "mask": "prefix", "prefix": 2},
+    "linear_attention_matrix": {"queries": TOKENS, "keys": TOKENS[:, ::-1], "mask": "prefix", "prefix": 2},
+    "triangular_logdet": {"a": LOWER},
+    "triangular_condition": {"a": LOWER},
+    "effective_rank": {"a": LOWER},
+    "stable_rank": {"a": LOWER},
+    "numerical_rank": {"a": LOWER, "rtol": 0.25},
+    "collapse_trace": {"x": TOKENS, "score": A([[[0.5, 0.0], [1.0, 0.5]]]), "value": A([[[1.0, 0.0], [0.5, 1.0]]])},
     "iterated_top_k": {"x": LOGITS, "k": 2, "axis": -1, "tau": 2.0},
     "grad_top_k": {"x": LOGITS, "k": 2, "axis": -1, "tau": 2.0},
     "log_subset_sum": {"x": LOGITS, "k": 2, "axis": -1, "tau": 2.0},
@@ -361,6 +372,11 @@ ONE = {
     "init_std": {},
     "truncated_normal_std": {"cut": 2.0},
     "log_subset_sum": {"x": LOGITS[0]},
+    "triangular_logdet": {"a": LOWER[0]},
+    "triangular_condition": {"a": LOWER[0]},
+    "effective_rank": {"a": LOWER[0]},
+    "stable_rank": {"a": LOWER[0]},
+    "numerical_rank": {"a": LOWER[0]},
     "top_k_threshold": {"x": LOGITS[0]},
     "terminal_kl_bits": {"bar_alpha": 0.5, "second_moment": 1.0},
     "gaussian_chain_variance": {"variance": 0.5},
@@ -406,6 +422,14 @@ BATCHES = {
     ),
     "entmax_loss": "x t",
     "top_k_mask": "scores",
+    "attention_matrix": "queries keys",
+    "linear_attention_matrix": "queries keys",
+    "triangular_logdet": "a",
+    "triangular_condition": "a",
+    "effective_rank": "a",
+    "stable_rank": "a",
+    "numerical_rank": "a",
+    "collapse_trace": "x",
     "activate": "x",
     "activation_moments": "std",
     "selu_constants": "variance",
