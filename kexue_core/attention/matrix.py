@@ -1,4 +1,4 @@
-"""Attention as a matrix: masks, determinants in logarithms, condition numbers, ranks, and what depth makes of tokens."""
+"""Attention as a matrix: masks, determinants in logarithms, condition numbers, ranks, and the collapse of tokens."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MASKS = ("full", "causal", "anticausal", "prefix")
 
 
 def attention_mask(n: int, kind: str = "full", *, prefix: int = 0) -> NDArray[np.bool_]:
-    r"""Return which token ``j`` (column) token ``i`` (row) may look at: every one, ``j <= i``, ``j >= i``, or a mixture.
+    r"""Return which token ``j`` (column) token ``i`` (row) may look at: all, ``j <= i``, ``j >= i``, or a mixture.
 
     Parameters
     ----------
