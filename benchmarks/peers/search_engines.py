@@ -20,6 +20,8 @@ Printed by these versions, all with k1 = 1.2 and b = 0.75, as "number of the tex
         9: 1.322183  6: 1.054951  7: 0.930514
     rank_bm25 (BM25Okapi), ten titles, "cool papers"
         9: 1.935946  6: 1.544664  7: 1.362463
+    rank_bm25 (BM25Okapi), ten titles, "the road"
+        3: 2.062694  4: 1.240141  9: 1.108272  0: 0.968834
     tantivy, majority, "the needle"
         4: 1.537844  5: 1.163151
     bm25s (robertson), majority, "the needle"
@@ -99,6 +101,7 @@ def main():
         'tantivy, title and next title, "the road"': by_tantivy(two_fields, "the road"),
         'bm25s (lucene), ten titles, "cool papers"': by_bm25s(TITLES, "cool papers", "lucene"),
         'rank_bm25 (BM25Okapi), ten titles, "cool papers"': by_rank_bm25(TITLES, "cool papers"),
+        'rank_bm25 (BM25Okapi), ten titles, "the road"': by_rank_bm25(TITLES, "the road"),
         'tantivy, majority, "the needle"': by_tantivy(MAJORITY, "the needle")[:2],
         'bm25s (robertson), majority, "the needle"': by_bm25s(MAJORITY, "the needle", "robertson")[:2],
         'rank_bm25 (BM25Okapi), majority, "the needle"': by_rank_bm25(MAJORITY, "the needle")[:2],

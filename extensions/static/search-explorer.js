@@ -23,7 +23,7 @@
 
   // In points, as large as the pictures that Python draws
   function draw({ hits, parts }, names, escape) {
-    const left = 118, right = 498, bottom = 166, row = 32;
+    const left = 118, right = 498, bottom = 166, row = 31.4;
     const longest = Math.max(6, Math.ceil(hits.length ? hits[0][1] : 0));
     const x = (score) => left + ((right - left) * score) / longest;
     const text = (at, y, words, more) =>
@@ -36,12 +36,12 @@
     }
     shapes.push(text((left + right) / 2, bottom + 31, "score", 'text-anchor="middle"'));
     hits.forEach(([d], place) => {
-      const y = 6 + row * place;
+      const y = 12.8 + row * place;
       let start = 0;
-      shapes.push(text(left - 6, y + 15, names[d], 'text-anchor="end"'));
+      shapes.push(text(left - 6, y + 12.5, names[d], 'text-anchor="end"'));
       parts.forEach(({ gains }, j) => {
         const gain = gains.get(d) || 0;
-        shapes.push(`<rect x="${x(start)}" y="${y}" width="${x(gain) - left}" height="20" fill="${COLORS[j % 6]}"/>`);
+        shapes.push(`<rect x="${x(start)}" y="${y}" width="${x(gain) - left}" height="18" fill="${COLORS[j % 6]}"/>`);
         start += gain;
       });
     });

@@ -102,7 +102,8 @@ def bm25_scores(
     index, k1, b, idf, k1_plus_1, quantized, field
         As in `term_impacts`.
     query : str
-        Its terms count, a repeated one as often as it stands there (Lucene does so too, tantivy counts it once).
+        Its terms count, a repeated one as often as it stands there (Lucene does so too; tantivy's query parser drops
+        the repetition).
 
     Returns
     -------
