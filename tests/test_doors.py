@@ -24,6 +24,8 @@ SYSTEM = {"A": A([[-1.0, 0.0], [1.0, -2.0]]), "b": A([1.0, 2.0])}
 PATH = A([[[2.0, 1.0]], [[1.0, 0.0]]])
 LOGITS = A([[1.0, 3.0, 2.0], [0.0, 1.0, 4.0]])
 LOAD = A([[0.5, 0.5], [0.25, 0.75]])
+TOKENS = A([[[1.0, 0.5], [0.0, 2.0], [1.0, 1.0]], [[0.5, 0.5], [2.0, 0.0], [0.0, 0.25]]])
+LOWER = A([[[1.0, 0.0], [0.5, 0.5]], [[1.0, 0.0], [0.75, 0.25]]])
 MASK = A([[True, False], [False, True]])
 
 # An example of each function: arrays in halves and quarters, which every type of float holds.
@@ -104,6 +106,15 @@ EXAMPLES = {
     "sparsity_taylor": {"order": 2, "beta": A([1.0, -2.0]), "gamma": A([1.0, 2.0])},
     "sparsity_linear": {"q": A([[1.0, 2.0]]), "mean": A([1.0, 0.5]), "cov": A([[2.0, 1.0], [1.0, 3.0]])},
     "sparsity_decay": {"decay": A([0.5, 0.25]), "n": A([4.0, 8.0])},
+    "attention_mask": {"n": 3, "kind": "prefix", "prefix": 2},
+    "attention_matrix": {"queries": TOKENS, "keys": TOKENS[:, ::-1], "mask": "prefix", "prefix": 2},
+    "linear_attention_matrix": {"queries": TOKENS, "keys": TOKENS[:, ::-1], "mask": "prefix", "prefix": 2},
+    "triangular_logdet": {"a": LOWER},
+    "triangular_condition": {"a": LOWER},
+    "effective_rank": {"a": LOWER},
+    "stable_rank": {"a": LOWER},
+    "numerical_rank": {"a": LOWER, "rtol": 0.25},
+    "collapse_trace": {"x": TOKENS, "score": A([[[0.5, 0.0], [1.0, 0.5]]]), "value": A([[[1.0, 0.0], [0.5, 1.0]]])},
     "iterated_top_k": {"x": LOGITS, "k": 2, "axis": -1, "tau": 2.0},
     "grad_top_k": {"x": LOGITS, "k": 2, "axis": -1, "tau": 2.0},
     "log_subset_sum": {"x": LOGITS, "k": 2, "axis": -1, "tau": 2.0},
@@ -381,6 +392,11 @@ ONE = {
     "init_std": {},
     "truncated_normal_std": {"cut": 2.0},
     "log_subset_sum": {"x": LOGITS[0]},
+    "triangular_logdet": {"a": LOWER[0]},
+    "triangular_condition": {"a": LOWER[0]},
+    "effective_rank": {"a": LOWER[0]},
+    "stable_rank": {"a": LOWER[0]},
+    "numerical_rank": {"a": LOWER[0]},
     "top_k_threshold": {"x": LOGITS[0]},
     "terminal_kl_bits": {"bar_alpha": 0.5, "second_moment": 1.0},
     "gaussian_chain_variance": {"variance": 0.5},
@@ -426,6 +442,14 @@ BATCHES = {
     ),
     "entmax_loss": "x t",
     "top_k_mask": "scores",
+    "attention_matrix": "queries keys",
+    "linear_attention_matrix": "queries keys",
+    "triangular_logdet": "a",
+    "triangular_condition": "a",
+    "effective_rank": "a",
+    "stable_rank": "a",
+    "numerical_rank": "a",
+    "collapse_trace": "x",
     "activate": "x",
     "activation_moments": "std",
     "selu_constants": "variance",

@@ -21,6 +21,17 @@ from kexue_core.attention.initialization import (
     selu_constants,
     truncated_normal_std,
 )
+from kexue_core.attention.matrix import (
+    attention_mask,
+    attention_matrix,
+    collapse_trace,
+    effective_rank,
+    linear_attention_matrix,
+    numerical_rank,
+    stable_rank,
+    triangular_condition,
+    triangular_logdet,
+)
 from kexue_core.attention.perturb import permute_and_flip, perturb_max
 from kexue_core.attention.simplex import logsumexp, softmax, sparse_softmax, taylor_softmax
 from kexue_core.attention.top_k import (
@@ -68,4 +79,13 @@ __all__ = [
     "sparsity_taylor",
     "sparsity_linear",
     "sparsity_decay",
+    "attention_mask",
+    "attention_matrix",
+    "linear_attention_matrix",
+    "triangular_logdet",
+    "triangular_condition",
+    "effective_rank",
+    "stable_rank",
+    "numerical_rank",
+    "collapse_trace",
 ]
