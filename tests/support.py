@@ -19,8 +19,11 @@ plt.switch_backend("agg")
 
 @functools.cache
 def run_chapter(slug):
-    """Run the code of a chapter in this process; return its derivations and explorers by order of creation."""
-    return run(slug, [cell.source for cell in code_cells(slug)], pytest.MonkeyPatch())
+    """Run the code of a chapter in this process; return its derivations and explorers by order of creation.
+
+    The steps are not proved here: nbval does that, and test_perturbation once more.
+    """
+    return run(slug, [cell.source for cell in code_cells(slug)], unproved())
 
 
 @functools.cache
@@ -30,10 +33,16 @@ def run_as_reader(slug, old, new):
     place = next((place for place, source in enumerate(sources) if old in source), None)
     assert place is not None, f"no cell of {slug} holds {old!r}"
     sources[place] = sources[place].replace(old, new, 1)
-    patch = pytest.MonkeyPatch()
+    patch = unproved()
     patch.delenv("KEXUE_STRICT", raising=False)
-    patch.setattr(proofs, "verify", lambda old, step: None)
     return run(slug, sources, patch)
+
+
+def unproved():
+    """Return a patch under which no step of a derivation is proved."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(proofs, "verify", lambda old, step: None)
+    return patch
 
 
 def code_cells(slug):

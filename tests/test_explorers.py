@@ -25,7 +25,7 @@ def sampled(explorer):
 @every_chapter
 def test_pictures_from_memory_are_the_same_to_the_byte(slug):
     for explorer in run_chapter(slug).explorers.values():
-        stops = sampled(explorer)
+        stops = sampled(explorer)[:5]
         memory, explorer._canvas._memory = explorer._canvas._memory, None  # every axis drawn in full
         full = [explorer.svg(**values) for values in stops]
         explorer._canvas._memory = memory

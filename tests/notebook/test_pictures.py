@@ -17,7 +17,7 @@ from kexue_core.notebook import Choice, Explorer, Linear, set_style
 from kexue_core.notebook.figures import figure_svg, new_figure
 
 X = np.linspace(0.1, 1, 30)
-STOPS = range(1, 7)
+STOPS = range(1, 5)
 
 
 # Each case changes something about axes or figure at some stops, and would spoil the others if it stayed.
