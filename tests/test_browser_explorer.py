@@ -443,7 +443,9 @@ def test_without_javascript_the_default_picture_and_the_table_remain(browser, si
 
 def test_links_of_the_chapters_set_their_explorers(page, site):
     links = 0
-    page.add_init_script("const timer = setTimeout; window.setTimeout = (then, ms) => timer(then, ms / 30)")  # no pauses
+    page.add_init_script(
+        "const timer = setTimeout; window.setTimeout = (then, ms) => timer(then, ms / 30)"
+    )  # no pauses
     for slug in chapters.slugs():
         page.goto((site / f"chapters/{slug}.html").as_uri())
         followed, lost = page.evaluate(FOLLOW)
