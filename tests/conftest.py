@@ -12,7 +12,7 @@ except ImportError:  # the library alone is tested: what a test's children cost 
     psutil = None
 
 MISSING = "no browser; Debian: apt-get install chromium; elsewhere: .venv/bin/playwright install chromium"
-COSTS = pytest.StashKey()
+COSTS = pytest.StashKey()  # of each test: its processor seconds, and the chapter that it looks at
 
 
 @pytest.fixture(scope="session")
@@ -46,9 +46,19 @@ def browser():
 def pytest_collection_modifyitems(items):
     """Keep the tests of one chapter on one worker: it runs the chapter once."""
     for item in items:
-        parameters = getattr(getattr(item, "callspec", None), "params", {})
-        if "slug" in parameters:
-            item.add_marker(pytest.mark.xdist_group(parameters["slug"]))
+        if slug := chapter_of(item):
+            item.add_marker(pytest.mark.xdist_group(slug))
+
+
+def chapter_of(item):
+    """Return the chapter that a test looks at, by itself or by its page; None if it looks at none."""
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    name = parameters.get("slug") or parameters.get("page_name", "").removeprefix("chapters/").removesuffix(".html")
+    if not name:
+        return None
+    from extensions import chapters
+
+    return name if name in chapters.slugs() else None
 
 
 def spent():
@@ -69,9 +79,8 @@ def pytest_runtest_protocol(item):
     try:
         return (yield)
     finally:
-        item.config.stash.setdefault(COSTS, {})[item.nodeid] = max(
-            0.0, spent() - before
-        )  # a browser that has ended is forgotten
+        seconds = max(0.0, spent() - before)  # a browser that has ended is forgotten
+        item.config.stash.setdefault(COSTS, {})[item.nodeid] = seconds, chapter_of(item)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -87,17 +96,25 @@ def pytest_sessionfinish(session):
 
 
 def tell_costs(terminalreporter):
-    """Say what the tests cost, by function: those of each chapter first, then the rest."""
-    grouped = collections.defaultdict(list)
-    for name, seconds in terminalreporter.config.stash.get(COSTS, {}).items():
+    """Say what the tests cost: the dearest functions, and what grows with the number of chapters."""
+    costs = terminalreporter.config.stash.get(COSTS, {})
+    grouped, by_chapter = collections.defaultdict(list), collections.defaultdict(float)
+    for name, (seconds, chapter) in costs.items():
         grouped[name.partition("[")[0]].append(seconds)
-    most = sorted(grouped.items(), key=lambda pair: -sum(pair[1]))[:12]
+        by_chapter[chapter] += seconds
     terminalreporter.section("processor seconds, with fixtures: in all = tests × mean")
-    for name, seconds in most:
+    for name, seconds in sorted(grouped.items(), key=lambda pair: -sum(pair[1]))[:12]:
         terminalreporter.write_line(
             f"{sum(seconds):7.1f} = {len(seconds):4d} × {sum(seconds) / len(seconds):6.2f}  {name}"
         )
-    terminalreporter.write_line(f"{sum(map(sum, grouped.values())):7.1f}  together")
+    terminalreporter.write_line(f"{sum(by_chapter.values()):7.1f}  together")
+    rest = by_chapter.pop(None, 0.0)
+    if by_chapter:
+        mean = sum(by_chapter.values()) / len(by_chapter)
+        terminalreporter.write_line(
+            f"{rest:7.1f}  of it however many chapters there are, and {mean:.1f} for each of {len(by_chapter)}: "
+            f"35 would take {rest + 35 * mean:.0f}"
+        )
 
 
 def pytest_terminal_summary(terminalreporter):
