@@ -103,7 +103,7 @@ def tell_costs(terminalreporter):
         grouped[name.partition("[")[0]].append(seconds)
         by_chapter[chapter] += seconds
     terminalreporter.section("processor seconds, with fixtures: in all = tests × mean")
-    for name, seconds in sorted(grouped.items(), key=lambda pair: -sum(pair[1]))[:12]:
+    for name, seconds in sorted(grouped.items(), key=lambda pair: -sum(pair[1]))[:30]:
         terminalreporter.write_line(
             f"{sum(seconds):7.1f} = {len(seconds):4d} × {sum(seconds) / len(seconds):6.2f}  {name}"
         )
