@@ -1,4 +1,6 @@
-"""Maps to the simplex against SciPy, bare numpy, and entmax on torch where they are installed; the normal law."""
+"""Maps to the simplex, and attention in blocks, against SciPy, bare numpy, entmax and torch; the normal law."""
+
+import tracemalloc
 
 import numpy as np
 import scipy.special
@@ -6,6 +8,7 @@ from _measure import compare, package
 
 from kexue_core import special
 from kexue_core.attention import (
+    attention_matrix,
     entmax,
     entmax_loss,
     grad_top_k,
@@ -14,6 +17,7 @@ from kexue_core.attention import (
     softmax,
     sparse_softmax,
     sparsemax,
+    streaming_attention,
     support_size,
     threshold_top_k,
     top_k_mask,
@@ -81,10 +85,64 @@ def subset_recursion(x, k):
     return z * k / z.sum(-1, keepdims=True)
 
 
+def dense_attention(queries, keys, values, mask):
+    """Return attention by one product, one softmax of all n x n logits in place, and another product."""
+    logits = queries @ keys.T / queries.shape[-1] ** 0.5
+    if mask == "causal":
+        logits[~np.tri(len(logits), dtype=bool)] = -np.inf
+    logits -= logits.max(-1, keepdims=True)
+    np.exp(logits, out=logits)
+    logits /= logits.sum(-1, keepdims=True)
+    return logits @ values
+
+
+def peak(function):
+    """Return the megabytes that a call takes beyond what was there, at their most."""
+    tracemalloc.start()
+    function()
+    most = tracemalloc.get_traced_memory()[1] / 1e6
+    tracemalloc.stop()
+    return f"peak {most:.0f} MB"
+
+
+def attention_in_blocks(rng, torch):
+    """Print streaming attention against the dense product over lengths, block sizes and masks."""
+    for n in (64, 256, 1024, 4096, 8192):
+        q, k, v = rng.standard_normal((3, n, 64))
+        for mask in ("full", "causal"):
+            for block in (64, 256, 1024) if n == 4096 else (256,):
+
+                def streamed(mask=mask, block=block):
+                    return streaming_attention(q, k, v, mask=mask, block=block)
+
+                def dense(mask=mask):
+                    return dense_attention(q, k, v, mask)
+
+                note = f"{peak(streamed)}, dense {peak(dense)}"
+                compare(f"streaming_attention {mask}, block {block} | dense", f"n={n}", streamed, dense, note=note)
+            if n == 4096:
+                compare(
+                    f"streaming_attention {mask}, block 256 | attention_matrix @ v",
+                    f"n={n}",
+                    lambda mask=mask: streaming_attention(q, k, v, mask=mask),
+                    lambda mask=mask: attention_matrix(q, k, mask=mask) @ v,
+                )
+            if torch:
+                t = [torch.from_numpy(part)[None, None] for part in (q, k, v)]
+                attend = torch.nn.functional.scaled_dot_product_attention
+                compare(
+                    f"streaming_attention {mask}, block 256 | torch",
+                    f"n={n}",
+                    lambda mask=mask: streaming_attention(q, k, v, mask=mask),
+                    lambda mask=mask: attend(*t, is_causal=mask == "causal")[0, 0],
+                )
+
+
 def main():
     """Print the ratios over shapes."""
     rng = np.random.default_rng(0)
     torch, peer = package("torch"), package("entmax")
+    attention_in_blocks(np.random.default_rng(10017), torch)
     for shape in [(16,), (1, 1000), (256, 256), (64, 32000), (1000, 1000)]:
         x, size = rng.standard_normal(shape) * 2, str(shape)
         small = "a few microseconds of checks" if x.size < 2000 else ""

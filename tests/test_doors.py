@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from kexue_core import _checks
+from kexue_core.attention import attention_state
 from kexue_core.diffusion import ddpm_schedule, denoise_gaussian
 from kexue_core.engineering import InvertedIndex
 
@@ -26,6 +27,7 @@ LOGITS = A([[1.0, 3.0, 2.0], [0.0, 1.0, 4.0]])
 LOAD = A([[0.5, 0.5], [0.25, 0.75]])
 TOKENS = A([[[1.0, 0.5], [0.0, 2.0], [1.0, 1.0]], [[0.5, 0.5], [2.0, 0.0], [0.0, 0.25]]])
 LOWER = A([[[1.0, 0.0], [0.5, 0.5]], [[1.0, 0.0], [0.75, 0.25]]])
+STATE = attention_state(LOGITS, TOKENS)
 MASK = A([[True, False], [False, True]])
 
 # An example of each function: arrays in halves and quarters, which every type of float holds.
@@ -115,6 +117,18 @@ EXAMPLES = {
     "stable_rank": {"a": LOWER},
     "numerical_rank": {"a": LOWER, "rtol": 0.25},
     "collapse_trace": {"x": TOKENS, "score": A([[[0.5, 0.0], [1.0, 0.5]]]), "value": A([[[1.0, 0.0], [0.5, 1.0]]])},
+    "attention_state": {"logits": LOGITS, "values": TOKENS},
+    "merge_states": {"a": STATE, "b": STATE},
+    "state_output": {"state": STATE},
+    "streaming_attention": {
+        "queries": TOKENS,
+        "keys": TOKENS[:, ::-1],
+        "values": TOKENS,
+        "mask": "causal",
+        "block": 2,
+    },
+    "recompute_cost": {"n": 4, "layers": 6, "segment": 2},
+    "replay_layers": {"x": TOKENS[0], "weights": TOKENS[None, :1, :2] * np.ones((2, 3, 1, 1)), "segment": 2},
     "iterated_top_k": {"x": LOGITS, "k": 2, "axis": -1, "tau": 2.0},
     "grad_top_k": {"x": LOGITS, "k": 2, "axis": -1, "tau": 2.0},
     "log_subset_sum": {"x": LOGITS, "k": 2, "axis": -1, "tau": 2.0},
@@ -340,6 +354,7 @@ LEAVES_OUT = {
     "top_k_jacobian",
     "route",
     "balance_gradient",
+    "attention_state",
 }
 
 
@@ -434,7 +449,7 @@ def test_a_result_without_axes_is_a_number_whatever_the_function():
 BATCHES = {
     **dict.fromkeys(
         [
-            *sorted(LEAVES_OUT - {"balance_gradient", "entmax_loss", "top_k_mask", "route"}),
+            *sorted(LEAVES_OUT - {"attention_state", "balance_gradient", "entmax_loss", "top_k_mask", "route"}),
             "taylor_softmax",
             "iterated_top_k",
         ],
@@ -444,6 +459,8 @@ BATCHES = {
     "top_k_mask": "scores",
     "attention_matrix": "queries keys",
     "linear_attention_matrix": "queries keys",
+    "attention_state": "logits values",
+    "streaming_attention": "queries keys values",
     "triangular_logdet": "a",
     "triangular_condition": "a",
     "effective_rank": "a",

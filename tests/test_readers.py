@@ -17,6 +17,7 @@ CHANGES = {
     "initialization": ("depth, networks = 50, 1000", "depth, networks = 50, 300"),
     "attention_focus": ("n = 256", "n = 128"),
     "decoder_only": ("n = 64\nqueries", "n = 48\nqueries"),
+    "attention_as_rnn": ("layers = 12", "layers = 24"),
     "smooth_top_k": ("scores = np.array([3, 2.5, 2, 1, 0, -1])", "scores = np.array([3, 1, 0.9, 0.5, 0, -4])"),
     "ddpm": ("[0.2, 0.15, 0.25], [0.3, 0.5, 0.2]", "[0.2, 0.15, 0.25], [0.5, 0.3, 0.2]"),
     "amed_sampler": ("disk_images(32, 8, rng[0])", "disk_images(24, 8, rng[0])"),

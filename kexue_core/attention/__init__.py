@@ -33,6 +33,14 @@ from kexue_core.attention.matrix import (
     triangular_logdet,
 )
 from kexue_core.attention.perturb import permute_and_flip, perturb_max
+from kexue_core.attention.recompute import RecomputeCost, Replay, recompute_cost, replay_layers
+from kexue_core.attention.recurrent import (
+    AttentionState,
+    attention_state,
+    merge_states,
+    state_output,
+    streaming_attention,
+)
 from kexue_core.attention.simplex import logsumexp, softmax, sparse_softmax, taylor_softmax
 from kexue_core.attention.top_k import (
     grad_top_k,
@@ -88,4 +96,13 @@ __all__ = [
     "stable_rank",
     "numerical_rank",
     "collapse_trace",
+    "AttentionState",
+    "RecomputeCost",
+    "Replay",
+    "attention_state",
+    "merge_states",
+    "state_output",
+    "streaming_attention",
+    "recompute_cost",
+    "replay_layers",
 ]

@@ -1,4 +1,4 @@
-"""What the maps to the simplex share: the axis, the shift by the maximum, the order parameter."""
+"""What the maps to the simplex share: the axis, the shift by the maximum, and sums that are put on a common one."""
 
 from __future__ import annotations
 
@@ -85,3 +85,12 @@ def _by_partition(x, k):
         room = k - (mask[rows] & ~tied).sum(axis=-1, keepdims=True)
         mask[rows] &= ~tied | (np.cumsum(tied, axis=-1) <= room)
     return mask
+
+
+def merge(a: tuple, b: tuple) -> tuple[Array, Array, Array]:
+    """Return the sums ``(m, z, y)`` over two sets of tokens from those over each, on the common base ``max(m, m')``."""
+    top = np.maximum(a[0], b[0])
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        base = np.where(top > -np.inf, top, 0)  # two empty states: no -inf minus -inf
+        left, right = np.exp(a[0] - base), np.exp(b[0] - base)
+        return top, a[1] * left + b[1] * right, a[2] * left[..., None] + b[2] * right[..., None]
