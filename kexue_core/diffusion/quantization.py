@@ -189,9 +189,11 @@ def energy_distance(x: ArrayLike, y: ArrayLike) -> Array:
         if points.shape[-2] < 2:
             raise ValueError(f"{name} must hold at least 2 points, got {points.shape[-2]}")
     n, m = x.shape[-2], y.shape[-2]
-    between = _sum_of_distances(x, y) / (n * m)
-    within = _sum_of_distances(x, x) / (n * (n - 1)) + _sum_of_distances(y, y) / (m * (m - 1))
-    return _checks.result(np.asarray(2 * between - within), "x", "y")
+    with np.errstate(over="ignore", invalid="ignore"):
+        between = _sum_of_distances(x, y) / (n * m)
+        within = _sum_of_distances(x, x) / (n * (n - 1)) + _sum_of_distances(y, y) / (m * (m - 1))
+        distance = np.asarray(2 * between - within)
+    return _checks.result(distance, "x", "y")
 
 
 def _nearest(x, codes):
@@ -214,10 +216,9 @@ def _sum_of_distances(x, y):
     """Return the sum of all distances, a block of rows at a time and coordinate by coordinate: no cancellation."""
     rows = max(1, _BLOCK // y.shape[-2])
     total = 0.0
-    with np.errstate(over="ignore", invalid="ignore"):
-        for i in range(0, x.shape[-2], rows):
-            squares = 0.0
-            for k in range(x.shape[-1]):
-                squares = squares + (x[..., i : i + rows, None, k] - y[..., None, :, k]) ** 2
-            total = total + np.sqrt(squares).sum(axis=(-2, -1))
+    for i in range(0, x.shape[-2], rows):
+        squares = 0.0
+        for k in range(x.shape[-1]):
+            squares = squares + (x[..., i : i + rows, None, k] - y[..., None, :, k]) ** 2
+        total = total + np.sqrt(squares).sum(axis=(-2, -1))
     return total
