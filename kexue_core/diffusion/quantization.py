@@ -15,7 +15,7 @@ from kexue_core import _checks
 __all__ = ["reverse_water_filling", "fit_codebook", "quantize", "energy_distance"]
 
 Array = NDArray[np.float64]
-_BLOCK = 2**21  # distances that are held at a time
+_BLOCK = 2**17  # distances that are held at a time: they fit into a cache
 
 
 def reverse_water_filling(variances: ArrayLike, bits: ArrayLike) -> tuple[Array | float, Array]:
