@@ -13,6 +13,7 @@ CHANGES = {
     "length_extrapolation": ("d, L = 128, 4096", "d, L = 64, 2048"),
     "rope_bias": ("d, L = 128, 512", "d, L = 128, 256"),
     "multimodal_rope": ("d = 128", "d = 64"),
+    "multimodal_lossless": ("side = 256", "side = 128"),
     "softmax_alternatives": ("scores = np.array([2, 1.5, 0.3, -0.5, -2])", "scores = np.array([2, 1, 0.3, -0.5, -3])"),
     "initialization": ("depth, networks = 50, 1000", "depth, networks = 50, 300"),
     "attention_focus": ("n = 256", "n = 128"),

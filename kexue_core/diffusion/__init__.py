@@ -1,4 +1,4 @@
-"""Diffusion and generation: schedules, exact denoisers, samplers."""
+"""Diffusion and generation: schedules, exact denoisers, samplers; what few bits lose."""
 
 from kexue_core.diffusion.ancestral import (
     ancestral_sample,
@@ -16,6 +16,7 @@ from kexue_core.diffusion.denoisers import (
 from kexue_core.diffusion.losses import diffuse, gradient_variances, loss_weights, terminal_kl_bits
 from kexue_core.diffusion.mean_value import TrajectoryPCA, fit_mean_direction, gaussian_mean_time, trajectory_pca
 from kexue_core.diffusion.multistep import MULTISTEP, fit_inserted_times, insert_times, solve_multistep
+from kexue_core.diffusion.quantization import energy_distance, fit_codebook, quantize, reverse_water_filling
 from kexue_core.diffusion.samplers import (
     METHODS,
     Method,
@@ -59,4 +60,8 @@ __all__ = [
     "fit_mean_direction",
     "TrajectoryPCA",
     "trajectory_pca",
+    "reverse_water_filling",
+    "fit_codebook",
+    "quantize",
+    "energy_distance",
 ]

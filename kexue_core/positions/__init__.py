@@ -25,9 +25,11 @@ from kexue_core.positions.layout import (
     allocate_axes,
     image_positions,
     layout_positions,
+    patchify,
     reflection_error,
     rotate_axes,
     stretched_positions,
+    unpatchify,
 )
 from kexue_core.positions.rope import max_context, rope_coherence, rope_coherence_range, rope_frequencies, rotate
 
@@ -64,4 +66,6 @@ __all__ = [
     "image_positions",
     "layout_positions",
     "reflection_error",
+    "patchify",
+    "unpatchify",
 ]

@@ -1,4 +1,4 @@
-"""Positions with several coordinates: rotations by them, and where the patches of an image stand among words.
+"""Positions with several coordinates: rotations by them, an image as patches, and where these stand among words.
 
 Words stand on the diagonal, at (n, n), so that text alone is turned as by the rotation with one coordinate. Between the
 last word at (L, L) and the next one at (K, K) stands an image of h rows with w patches each.
@@ -22,6 +22,8 @@ __all__ = [
     "image_positions",
     "layout_positions",
     "reflection_error",
+    "patchify",
+    "unpatchify",
 ]
 
 Array = NDArray[np.float64]
@@ -304,6 +306,89 @@ def reflection_error(positions: ArrayLike, L: float, K: float) -> Array:
     with np.errstate(over="ignore", invalid="ignore"):
         gap = np.abs(positions + positions[..., ::-1, :] - (L + K))
     return _checks.result(gap.max(axis=(-2, -1)), "positions", "L", "K")
+
+
+def patchify(x: ArrayLike, p: int) -> Array:
+    """Return the squares of p by p pixels of an image as vectors, row by row.
+
+    Patch (i, j) holds ``x[i p + a, j p + b, c]`` at ``(a p + b) C + c``, where C is the number of channels.
+
+    Parameters
+    ----------
+    x : (..., H, W, C) array_like
+        Images with sides that p divides; a grey image has one channel.
+    p : int
+        At least 1.
+
+    Returns
+    -------
+    (..., H W / p^2, p^2 C) ndarray
+        The same numbers in another order: `unpatchify` gives the image back to the last bit.
+
+    Raises
+    ------
+    ValueError
+        If ``p`` does not divide a side, ``x`` has fewer than three axes or no pixel, or a value is not finite.
+
+    References
+    ----------
+    .. [1] kexue.fm/archives/9984, result 8.
+
+    Examples
+    --------
+    >>> patchify(np.arange(8.0).reshape(2, 4, 1), 2)
+    array([[0., 1., 4., 5.],
+           [2., 3., 6., 7.]])
+    """
+    x, p = _checks.array("x", x, core=3), _checks.integer("p", p, low=1)
+    *batch, H, W, C = x.shape
+    if H % p or W % p:
+        raise ValueError(f"p must divide both sides {H} and {W}, got {p}")
+    squares = x.reshape(*batch, H // p, p, W // p, p, C).swapaxes(-4, -3)
+    return squares.reshape(*batch, H * W // p**2, p**2 * C).copy()
+
+
+def unpatchify(patches: ArrayLike, p: int, h: int) -> Array:
+    """Return the image that `patchify` has cut into h rows of patches.
+
+    Parameters
+    ----------
+    patches : (..., n, p^2 C) array_like
+        Row by row.
+    p : int
+        Pixels along the side of a patch, at least 1.
+    h : int
+        Rows of patches; divides n.
+
+    Returns
+    -------
+    (..., h p, n p / h, C) ndarray
+        ``unpatchify(patchify(x, p), p, H / p)`` is ``x``.
+
+    Raises
+    ------
+    ValueError
+        If ``h`` does not divide n, ``p^2`` does not divide the last axis, or a value is not finite.
+
+    References
+    ----------
+    .. [1] kexue.fm/archives/9984, result 8.
+
+    Examples
+    --------
+    >>> unpatchify([[0.0, 1.0, 4.0, 5.0], [2.0, 3.0, 6.0, 7.0]], 2, 1)[..., 0]
+    array([[0., 1., 2., 3.],
+           [4., 5., 6., 7.]])
+    """
+    patches = _checks.array("patches", patches, core=2)
+    p, h = _checks.integer("p", p, low=1), _checks.integer("h", h, low=1)
+    *batch, n, size = patches.shape
+    if n % h:
+        raise ValueError(f"h must divide the number of patches {n}, got {h}")
+    if size % p**2:
+        raise ValueError(f"p must have a square that divides the last axis {size} of patches, got {p}")
+    squares = patches.reshape(*batch, h, n // h, p, p, size // p**2).swapaxes(-4, -3)
+    return squares.reshape(*batch, h * p, n // h * p, size // p**2).copy()
 
 
 def _size(name, value):

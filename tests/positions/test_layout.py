@@ -8,9 +8,11 @@ from kexue_core.positions.layout import (
     allocate_axes,
     image_positions,
     layout_positions,
+    patchify,
     reflection_error,
     rotate_axes,
     stretched_positions,
+    unpatchify,
 )
 from kexue_core.positions.rope import rotate
 
@@ -274,3 +276,59 @@ def test_a_sequence_that_is_none_is_refused(segments, error, message):
 def _arguments(L, w, h, scheme):
     placed, K = image_positions(L, w, h, scheme)
     return placed, L, K
+
+
+# patches
+
+
+def test_a_patch_holds_its_square_pixel_by_pixel():
+    x = np.random.default_rng(0).normal(size=(6, 9, 2))
+    patches = patchify(x, 3)
+    assert patches.shape == (6, 18)
+    for i in range(2):
+        for j in range(3):
+            square = x[3 * i : 3 * i + 3, 3 * j : 3 * j + 3]
+            np.testing.assert_array_equal(patches[3 * i + j], square.ravel())
+
+
+@pytest.mark.parametrize("p", [1, 2, 4])
+def test_patches_give_the_image_back_to_the_last_bit_in_any_batch(p):
+    x = np.random.default_rng(p).normal(size=(2, 3, 8, 12, 3))
+    patches = patchify(x, p)
+    assert patches.shape == (2, 3, 96 // p**2, 3 * p**2)
+    np.testing.assert_array_equal(unpatchify(patches, p, 8 // p), x)
+    for i in range(2):
+        for k in range(3):
+            np.testing.assert_array_equal(patches[i, k], patchify(x[i, k], p))
+            np.testing.assert_array_equal(unpatchify(patches[i, k], p, 8 // p), x[i, k])
+
+
+def test_one_patch_is_the_image_and_one_pixel_a_patch():
+    x = np.arange(12.0).reshape(2, 2, 3)
+    np.testing.assert_array_equal(patchify(x, 2), [np.arange(12.0)])
+    np.testing.assert_array_equal(patchify(x, 1), x.reshape(4, 3))
+
+
+def test_patches_are_the_callers_own():
+    x = np.zeros((2, 2, 1))
+    patchify(x, 1)[:] = 1
+    patches = np.zeros((1, 4))
+    unpatchify(patches, 2, 1)[:] = 1
+    assert not x.any()
+    assert not patches.any()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: patchify(np.zeros((4, 6, 3)), 4), "p must divide both sides 4 and 6, got 4"),
+        (lambda: patchify(np.zeros((4, 6)), 2), "x must have at least 3 axes"),
+        (lambda: patchify(np.zeros((4, 4, 1)), 0), "p must be at least 1, got 0"),
+        (lambda: patchify(np.full((2, 2, 1), np.nan), 2), "x must not contain NaN"),
+        (lambda: unpatchify(np.zeros((6, 4)), 2, 4), "h must divide the number of patches 6, got 4"),
+        (lambda: unpatchify(np.zeros((6, 6)), 2, 2), "p must have a square that divides the last axis 6"),
+    ],
+)
+def test_what_is_no_whole_number_of_patches_is_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
