@@ -31,7 +31,7 @@ DOUBLING = "numpy has no triangular solve: 2 log2(n) vector operations a step in
 ALL_STATES = "state_scan returns all n states; one output alone is a convolution: dplr_kernel, causal_convolution"
 IN_BLAS = "matrix products of real numbers in BLAS, against complex divisions"
 SQUARING = "squares Abar, n^3 log2(L); training carries ct"
-NO_MATRIX = "bisection, n^2 arctangents; it needs no LAPACK"
+NO_MATRIX = "some n^2 arctangents; it needs no LAPACK"
 NO_SCHUR = "a linear system for each frequency: numpy has no Schur form, and eigenvectors lose digits"
 
 

@@ -78,7 +78,7 @@ def skew_frequencies(n: int) -> NDArray[np.float64]:
 
     The characteristic polynomial is ``(prod_i (z + i + 1/2) + prod_i (z - i - 1/2)) / 2``. So the frequencies w >= 0
     solve ``sum_i arctan(2w / (2i+1)) = (m + 1/2) pi`` for even n, ``m pi`` for odd n, with m = 0, 1, ...; the left
-    side grows with w, and bisection in ln w finds each. Cost n^2.
+    side grows with w. Bisection in ln w, then Newton; cost n^2.
 
     Parameters
     ----------
@@ -108,11 +108,14 @@ def skew_frequencies(n: int) -> NDArray[np.float64]:
     # what the sum lacks to n pi/2, arctan of the inverses, keeps the digits of the large frequencies
     lack = np.pi * (np.arange(half)[::-1] + 0.5)
     low, high = np.full(half, math.log(0.1)), np.full(half, 2 * math.log(n))
-    for _ in range(64):  # down to the last bit
+    for _ in range(16):
         middle = (low + high) / 2
         beyond = np.arctan(odd / (2 * np.exp(middle)[:, None])).sum(axis=1) < lack
         low, high = np.where(beyond, low, middle), np.where(beyond, middle, high)
     w = np.exp((low + high) / 2)
+    for _ in range(3):  # 2e-4, 4e-8, 2e-15
+        ratio = odd / (2 * w[:, None])
+        w = w * np.exp((np.arctan(ratio).sum(axis=1) - lack) / (ratio / (1 + ratio**2)).sum(axis=1))
     return np.concatenate([-w[::-1], np.zeros(n % 2), w])
 
 
