@@ -22,6 +22,7 @@ INDEX = InvertedIndex(["a road to the road", "the loss of a road"])
 SCHEDULE = ddpm_schedule(4)
 BLOCKS = A([[[2.0, 1.0], [1.0, 3.0]], [[1.0, 0.0], [2.0, 1.0]]])
 SYSTEM = {"A": A([[-1.0, 0.0], [1.0, -2.0]]), "b": A([1.0, 2.0])}
+DPLR = {"lam": A([-1.0, -2.0]), "p": A([0.5, 1.0]), "b": A([1.0, 2.0]), "c": A([0.5, 1.0])}
 PATH = A([[[2.0, 1.0]], [[1.0, 0.0]]])
 LOGITS = A([[1.0, 3.0, 2.0], [0.0, 1.0, 4.0]])
 LOAD = A([[0.5, 0.5], [0.25, 0.75]])
@@ -202,6 +203,16 @@ EXAMPLES = {
     "legs_transition": {"n": 2, "r": A([0.5, 1.0])},
     "legs_step": {"x": A([[1.0, 2.0]]), "u": A([1.0]), "k": 2},
     "legs_scan": {"u": A([[1.0, 2.0]]), "n": 2},
+    "dplr_legs": {"n": 3},
+    "skew_frequencies": {"n": 3},
+    "legs_impulse_response": {"n": 2, "t": A([0.5, 1.0])},
+    "diagonal_gap": {"n": 2, "s": A([0.5, 1.0])},
+    "dplr_scan": {**DPLR, "step": 0.5, "u": A([[1.0, 2.0]])},
+    "power_kernel": {"Abar": SYSTEM["A"], "bbar": A([[1.0, 2.0]]), "c": A([[0.5, 1.0]]), "length": 3},
+    "dplr_generating": {**DPLR, "step": 0.5, "theta": A([0.5, 1.0])},
+    "dplr_kernel": {**DPLR, "step": 0.5, "length": 3, "truncated": True},
+    "diagonal_kernel": {"lam": A([-1.0, -2.0]), "b": A([[1.0, 2.0]]), "c": A([[0.5, 1.0]]), "step": 0.5, "length": 3},
+    "causal_convolution": {"u": A([[1.0, 2.0]]), "K": A([[0.5, 1.0]])},
     "block_permutation": {"n": 4, "block": 2},
     "monarch_dense": {"L": BLOCKS, "R": BLOCKS},
     "monarch_matvec": {"L": BLOCKS, "R": BLOCKS, "x": A([[1.0, 2.0, 3.0, 4.0]])},
@@ -427,6 +438,7 @@ ONE = {
     "transfer_function": {"z": 1.0},
     "legt_delay_response": {"z": 1.0},
     "legs_resolution": {"a": 1.0},
+    "diagonal_gap": {"s": 1.0},
     "low_rank_error": {"a": np.eye(2)},
     "max_violation": {"load": LOAD[0]},
     "auxiliary_loss": {},
@@ -524,6 +536,12 @@ BATCHES = {
     "legs_transition": "r",
     "legs_step": "x u",
     "legs_scan": "u",
+    "legs_impulse_response": "t",
+    "diagonal_gap": "s",
+    "dplr_scan": "u",
+    "power_kernel": "bbar c",
+    "diagonal_kernel": "b c",
+    "causal_convolution": "u K",
     "monarch_matvec": "x",
     "monarch_solve": "y",
     "monarch_project": "a",

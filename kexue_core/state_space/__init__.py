@@ -1,6 +1,14 @@
-"""State-space models: HiPPO, Legendre memories, discretisation."""
+"""State-space models: HiPPO, Legendre memories, discretisation, the kernels of S4 and S4D."""
 
+from kexue_core.state_space.dplr import diagonal_gap, dplr_legs, dplr_scan, legs_impulse_response, skew_frequencies
 from kexue_core.state_space.hippo import discretize, hippo_matrix, legt_delay_response, state_scan, transfer_function
+from kexue_core.state_space.kernels import (
+    causal_convolution,
+    diagonal_kernel,
+    dplr_generating,
+    dplr_kernel,
+    power_kernel,
+)
 from kexue_core.state_space.legendre import legendre_table, legs_resolution, project_piecewise_constant, reconstruct
 from kexue_core.state_space.legs import legs_scan, legs_step, legs_transition
 
@@ -17,4 +25,14 @@ __all__ = [
     "legs_transition",
     "legs_step",
     "legs_scan",
+    "dplr_legs",
+    "skew_frequencies",
+    "legs_impulse_response",
+    "diagonal_gap",
+    "dplr_scan",
+    "power_kernel",
+    "dplr_generating",
+    "dplr_kernel",
+    "diagonal_kernel",
+    "causal_convolution",
 ]

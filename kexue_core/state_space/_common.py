@@ -1,8 +1,9 @@
-"""What the Legendre memories share: polynomials by recurrence, their norms, the doors for states and signals."""
+"""What the modules share: Legendre polynomials, their norms, doors for states and signals, one step of S4."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -33,3 +34,20 @@ def size(n: int) -> int:
 def signal(u: ArrayLike) -> Array:
     """Return a batch of signals with at least one sample."""
     return _checks.array("u", u, core=1)
+
+
+def transition(lam, p, b, h):
+    """Return (alpha, g, m, bbar) with ``Abar = diag(alpha) - g m^T``, bilinear rule."""
+    inverse = 1 / (1 - h / 2 * lam)
+    g = h * inverse * p / (1 + h / 2 * (np.abs(p) ** 2 * inverse).sum())
+    m = p.conj() * inverse
+    return 2 * inverse - 1, g, m, h * inverse * b - g * (h / 2 * (m @ b))
+
+
+def system(lam: ArrayLike, p: ArrayLike, b: ArrayLike, c: ArrayLike, batch: bool = False) -> Any:
+    """Return the four vectors of a system, complex; ``batch`` lets b and c have leading axes."""
+    lam = _checks.array("lam", lam, kind="complex", core=1, ndim=1)
+    rest = {"last": len(lam), "core": 1} if batch else {"shape": lam.shape}
+    p = _checks.array("p", p, kind="complex", shape=lam.shape)
+    b, c = (_checks.array(name, value, kind="complex", **rest) for name, value in (("b", b), ("c", c)))
+    return tuple(value.astype(complex) for value in (lam, p, b, c))
