@@ -6,6 +6,15 @@ from kexue_core.diffusion.ancestral import (
     posterior_coefficients,
     reverse_noise,
 )
+from kexue_core.diffusion.consistency import (
+    ConsistencyTable,
+    consistency_mixture,
+    consistency_sample,
+    flow_denoise,
+    flow_velocity_variance,
+    gaussian_consistency_gain,
+    train_consistency,
+)
 from kexue_core.diffusion.denoisers import (
     denoise_gaussian,
     denoise_mixture,
@@ -59,4 +68,11 @@ __all__ = [
     "fit_mean_direction",
     "TrajectoryPCA",
     "trajectory_pca",
+    "flow_denoise",
+    "flow_velocity_variance",
+    "consistency_mixture",
+    "ConsistencyTable",
+    "train_consistency",
+    "consistency_sample",
+    "gaussian_consistency_gain",
 ]
