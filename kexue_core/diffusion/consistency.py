@@ -26,6 +26,7 @@ __all__ = [
     "ConsistencyTable",
     "consistency_mixture",
     "consistency_sample",
+    "consistency_step",
     "flow_denoise",
     "flow_velocity_variance",
     "gaussian_consistency_gain",
@@ -211,6 +212,69 @@ def consistency_mixture(
     return _checks.result(np.where(exact, x, new), "x", "means")
 
 
+def consistency_step(
+    consistency: Denoiser,
+    x: ArrayLike,
+    t: float,
+    s: float,
+    *,
+    means: ArrayLike,
+    stds: ArrayLike,
+    weights: ArrayLike | None = None,
+    nodes: int = 20,
+) -> NDArray[np.float64]:
+    """Return ``E[f(x_s, s) | x_t = x]``, one stage of training: the best answer at ``t`` to targets made at ``s < t``.
+
+    That is the minimiser of ``E|g(x_t) - f(x_s, s)|^2`` over all functions ``g``; ``x_s`` and ``x_t`` belong to the
+    same pair of data and noise. Given ``x_t``, component ``k`` makes ``x_s`` normal, with mean ``(1 - s) means_k +
+    (C / V) (x - (1 - t) means_k)`` and standard deviation ``stds_k (t - s) / V^(1/2)``, ``C`` the covariance of ``x_s``
+    and ``x_t``, ``V`` the variance of ``x_t``; ``f`` is averaged over it by Gauss-Hermite quadrature.
+
+    Parameters
+    ----------
+    consistency : callable
+        ``consistency(x, s)`` returns ``f``, of the shape of ``x``, of which it gets a copy.
+    x : (..., 1) array_like
+        Points on a line.
+    t, s : float
+        Times, ``0 <= s < t <= 1``.
+    means : (K, 1) array_like
+        Centres of the components.
+    stds : float or (K,) array_like
+        Their standard deviations, positive.
+    weights : (K,) array_like, optional
+        Their probabilities, positive with sum 1. Equal by default.
+    nodes : int
+        Of the quadrature, between 1 and 100.
+
+    Returns
+    -------
+    g : (..., 1) ndarray
+        Between the smallest and the largest value of ``f``; for ``f(x, s) = x`` at ``s = 0`` the denoiser.
+
+    Raises
+    ------
+    ValueError
+        If not ``0 <= s < t <= 1``, ``stds <= 0``, weights are not probabilities, or ``consistency`` returns another
+        shape or a value that is not finite.
+
+    References
+    ----------
+    .. [1] kexue.fm/archives/10633, stepwise training.
+
+    Examples
+    --------
+    >>> consistency_step(lambda x, t: x, [[2.0]], 0.5, 0.0, means=[[0.0]], stds=1.0).round(6)
+    array([[2.]])
+    """
+    means, stds, weights = _mixture(means, stds, weights)
+    x, t = _line("x", x), _checks.number("t", t, low=0, high=1, open="low")
+    s = _checks.number("s", s, low=0)
+    if s >= t:
+        raise ValueError(f"s must be below t = {t}, got {s}")
+    return _step(consistency, x, t, s, means, stds, weights, *_quadrature(nodes))
+
+
 class ConsistencyTable(NamedTuple):
     """A consistency function on a grid, as `train_consistency` returns it; call it like a denoiser, ``f(x, t)``.
 
@@ -242,11 +306,8 @@ def train_consistency(
 ) -> ConsistencyTable:
     """Train a consistency model exactly: ``f_t(x) = E[f_s(x_s) | x_t = x]`` for each time ``t`` and the next one ``s``.
 
-    That is the minimiser of ``E|f(x_t) - f_s(x_s)|^2`` over all functions, where ``x_s`` and ``x_t`` belong to the same
-    pair of data and noise, and ``f_s`` is held fixed. Given ``x_t``, component ``k`` makes ``x_s`` normal, with mean
-    ``(1 - s) means_k + (C / V) (x - (1 - t) means_k)`` and standard deviation ``stds_k (t - s) / V^(1/2)``, ``C`` the
-    covariance of ``x_s`` and ``x_t``, ``V`` the variance of ``x_t``; averaged by Gauss-Hermite quadrature. Cost:
-    ``nodes`` interpolations for each time, component and point of the grid.
+    Each stage is a `consistency_step` with the one before, held fixed, known on a grid. Cost: ``nodes`` interpolations
+    for each time, component and point of the grid.
 
     Parameters
     ----------
@@ -294,12 +355,15 @@ def train_consistency(
     spacing = (grid[-1] - grid[0]) / (len(grid) - 1)
     if not (spacing > 0 and np.abs(steps / spacing - 1).max() < 1e-6):
         raise ValueError(f"grid must be increasing and equally spaced, got steps from {steps.min()} to {steps.max()}")
-    at, p = np.polynomial.hermite_e.hermegauss(_checks.integer("nodes", nodes, low=1, high=100))
-    p = p / p.sum()
-    values = [grid]
+    rule, rows = _quadrature(nodes), [grid]
     for t, s in reversed(list(pairwise(times))):
-        values.append(_train(values[-1], grid, t, s, means, stds, weights, at, p))
-    return ConsistencyTable(np.array(times), grid.copy(), _checks.result(np.array(values[::-1]), "grid", "means"))
+
+        def known(x, _, values=rows[-1]):
+            return _interpolate(grid, values, x)
+
+        step = _step(known, grid[:, None], t, s, means, stds, weights, *rule)
+        rows.append(step[:, 0])
+    return ConsistencyTable(np.array(times), grid.copy(), _checks.result(np.array(rows[::-1]), "grid", "means"))
 
 
 def consistency_sample(
@@ -409,17 +473,23 @@ def gaussian_consistency_gain(times: ArrayLike, std: ArrayLike) -> NDArray[np.fl
     return _checks.result(np.concatenate([gain, np.ones((*std.shape[:-1], 1))], axis=-1), "std")
 
 
-def _train(f, grid, t, s, means, stds, weights, at, p):
-    """Return ``E[f(x_s) | x_t = grid]``."""
+def _step(f, x, t, s, means, stds, weights, at, p):
+    """Return ``E[f(x_s, s) | x_t = x]``; ``at``, ``p`` are nodes and weights of a rule for the standard normal law."""
     with np.errstate(over="ignore", invalid="ignore"):
         V = ((1 - t) * stds) ** 2 + t * t
         C = (1 - s) * (1 - t) * stds**2 + s * t
-        off = grid[:, None] - (1 - t) * means
-        share = _softmax(np.log(weights) - np.log(V) / 2 - off / V * off / 2, "grid")
+        off = x - (1 - t) * means
+        share = _softmax(np.log(weights) - np.log(V) / 2 - off / V * off / 2, "x")
         middle = (1 - s) * means + C / V * off
         width = stds * (t - s) / np.sqrt(V)
-        landed = _checks.result(middle[..., None] + width[:, None] * at, "means", "stds")
-        return ((_interpolate(grid, f, landed) @ p) * share).sum(axis=-1)
+        landed = _checks.result(middle[..., None] + width[:, None] * at, "x", "means", "stds")[..., None]
+    values = denoised(f, landed, s, landed.shape)[..., 0]
+    return ((values @ p) * share).sum(axis=-1, keepdims=True)
+
+
+def _quadrature(nodes):
+    at, p = np.polynomial.hermite_e.hermegauss(_checks.integer("nodes", nodes, low=1, high=100))
+    return at, p / p.sum()
 
 
 def _interpolate(grid, values, x):
