@@ -8,11 +8,8 @@ from kexue_core.diffusion.ancestral import (
 )
 from kexue_core.diffusion.consistency import (
     ConsistencyTable,
-    consistency_mixture,
     consistency_sample,
     consistency_step,
-    flow_denoise,
-    flow_velocity_variance,
     gaussian_consistency_gain,
     train_consistency,
 )
@@ -23,6 +20,7 @@ from kexue_core.diffusion.denoisers import (
     disk_images,
     velocity,
 )
+from kexue_core.diffusion.flow import consistency_mixture, flow_denoise, flow_velocity_variance
 from kexue_core.diffusion.losses import diffuse, gradient_variances, loss_weights, terminal_kl_bits
 from kexue_core.diffusion.mean_value import TrajectoryPCA, fit_mean_direction, gaussian_mean_time, trajectory_pca
 from kexue_core.diffusion.multistep import MULTISTEP, fit_inserted_times, insert_times, solve_multistep
