@@ -8,6 +8,7 @@ from _measure import compare, package
 
 from kexue_core.diffusion import (
     ancestral_sample,
+    consistency_mixture,
     ddpm_schedule,
     denoise_points,
     disk_images,
@@ -122,6 +123,22 @@ def main():
         lambda: fit_mean_direction(disks, x, few, targets),
         lambda: search(disks, x, few, targets),
     )
+    optimize, stats = package("scipy.optimize"), package("scipy.stats")
+    if optimize and stats:
+        modes = {"means": [[-1.5], [0.5], [2.0]], "stds": [0.2, 0.15, 0.25], "weights": [0.3, 0.5, 0.2]}
+        centres, widths, weights = (np.ravel(value) for value in modes.values())
+
+        def excess(y, u):
+            return weights @ stats.norm.cdf((y - centres) / widths) - u
+
+        for n in (10, 100, 1000):
+            x = rng.standard_normal((n, 1))
+            compare(
+                "consistency_mixture | scipy brentq, point by point",
+                str(n),
+                lambda: consistency_mixture(x, 1.0, **modes)[:, 0],
+                lambda: np.array([optimize.brentq(excess, -9, 9, (stats.norm.cdf(y),), 1e-13) for y in x[:, 0]]),
+            )
     diffusers, torch = package("diffusers"), package("torch")
     if diffusers and torch:
         for shape in [(1, 2), (256, 3072)]:

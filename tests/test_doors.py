@@ -31,6 +31,13 @@ LOWER = A([[[1.0, 0.0], [0.5, 0.5]], [[1.0, 0.0], [0.75, 0.25]]])
 STATE = attention_state(LOGITS, TOKENS)
 MASK = A([[True, False], [False, True]])
 
+MODES = {"means": A([[-1.0], [1.0]]), "stds": A([0.5, 1.0]), "weights": A([0.5, 0.5])}
+
+
+def identity(x, t):
+    return x
+
+
 # An example of each function: arrays in halves and quarters, which every type of float holds.
 EXAMPLES = {
     "rope_frequencies": {"d": 8, "base": 16.0},
@@ -191,6 +198,13 @@ EXAMPLES = {
     "fit_codebook": {"x": A([[0.0], [1.0], [4.0]]), "size": 2, "rng": np.random.default_rng, "steps": 2},
     "quantize": {"x": A([[0.25, 0.5], [1.0, 2.0]]), "codes": A([[0.0, 0.5], [1.0, 1.0]])},
     "energy_distance": {"x": A([[[0.0], [1.0]]]), "y": A([[[2.0], [4.0], [0.5]]])},
+    "flow_denoise": {"denoise": denoise_gaussian, "x": A([[1.0, 2.0]]), "t": A([0.5])},
+    "flow_velocity_variance": {"x": A([[1.0]]), "t": A([0.5]), **MODES},
+    "consistency_mixture": {"x": A([[1.0]]), "t": A([0.5]), **MODES},
+    "consistency_step": {"consistency": identity, "x": A([[1.0]]), "t": 0.5, "s": 0.25, **MODES, "nodes": 4},
+    "train_consistency": {"times": A([1.0, 0.5, 0.0]), "grid": np.arange(-4, 4.25, 0.25), **MODES, "nodes": 4},
+    "consistency_sample": {"consistency": identity, "x": A([[1.0, 2.0]]), "times": A([0.5])},
+    "gaussian_consistency_gain": {"times": A([1.0, 0.5, 0.0]), "std": A([0.5, 1.0])},
     "hippo_matrix": {"kind": "legt", "n": 3, "window": 2.0},
     "discretize": {**SYSTEM, "step": 0.5},
     "state_scan": {"Abar": SYSTEM["A"], "bbar": SYSTEM["b"], "u": A([[1.0, 2.0]]), "x0": A([[0.5, 1.0]])},
@@ -524,6 +538,12 @@ BATCHES = {
     "solve_diffusion_ode": "x",
     "solve_reference": "x",
     "ancestral_sample": "x",
+    "flow_denoise": "x t",
+    "flow_velocity_variance": "x t",
+    "consistency_mixture": "x t",
+    "consistency_step": "x",
+    "consistency_sample": "x",
+    "gaussian_consistency_gain": "std",
     "gaussian_mean_time": "t u std",
     "gaussian_chain_variance": "variance",
     "reverse_noise": "variance",

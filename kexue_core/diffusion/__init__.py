@@ -6,6 +6,13 @@ from kexue_core.diffusion.ancestral import (
     posterior_coefficients,
     reverse_noise,
 )
+from kexue_core.diffusion.consistency import (
+    ConsistencyTable,
+    consistency_sample,
+    consistency_step,
+    gaussian_consistency_gain,
+    train_consistency,
+)
 from kexue_core.diffusion.denoisers import (
     denoise_gaussian,
     denoise_mixture,
@@ -13,6 +20,7 @@ from kexue_core.diffusion.denoisers import (
     disk_images,
     velocity,
 )
+from kexue_core.diffusion.flow import consistency_mixture, flow_denoise, flow_velocity_variance
 from kexue_core.diffusion.losses import diffuse, gradient_variances, loss_weights, terminal_kl_bits
 from kexue_core.diffusion.mean_value import TrajectoryPCA, fit_mean_direction, gaussian_mean_time, trajectory_pca
 from kexue_core.diffusion.multistep import MULTISTEP, fit_inserted_times, insert_times, solve_multistep
@@ -64,4 +72,12 @@ __all__ = [
     "fit_codebook",
     "quantize",
     "energy_distance",
+    "flow_denoise",
+    "flow_velocity_variance",
+    "consistency_mixture",
+    "consistency_step",
+    "ConsistencyTable",
+    "train_consistency",
+    "consistency_sample",
+    "gaussian_consistency_gain",
 ]

@@ -1,4 +1,4 @@
-"""What the samplers share: the door for times, and the door for what a denoiser returns."""
+"""What the samplers share: the doors for times, for what a denoiser returns, for mixtures on a line."""
 
 from __future__ import annotations
 
@@ -38,3 +38,28 @@ def denoised(denoise: Denoiser, x: Array, t: Any, shape: tuple[int, ...]) -> Arr
 def not_negative(name: str, value: ArrayLike) -> Array:
     """Return an array of numbers that are not negative."""
     return _checks.array(name, value, low=0)
+
+
+def line(name: str, value: ArrayLike) -> Array:
+    """Return points on a line, of shape (..., 1)."""
+    return _checks.array(name, value, core=1, last=1)
+
+
+def line_mixture(means: ArrayLike, stds: ArrayLike, weights: ArrayLike | None) -> tuple[Array, Array, Array]:
+    """Return means, positive standard deviations and weights, each (K,), of a mixture of Gaussians on a line."""
+    means = _checks.array("means", means, ndim=2, core=2, last=1)[:, 0]
+    stds = _checks.array("stds", stds, low=0, open="low")
+    if stds.shape not in ((), means.shape):
+        raise ValueError(f"stds must be a number or have shape ({len(means)},), got shape {stds.shape}")
+    weights = np.full(len(means), 1 / len(means)) if weights is None else weights
+    return (
+        means,
+        np.broadcast_to(stds, means.shape),
+        _checks.distribution("weights", weights, positive=True, shape=means.shape),
+    )
+
+
+def shares(logits: Array, *names: str) -> Array:
+    """Return the softmax over the last axis; the blame for what is not finite is on ``names``."""
+    p = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return _checks.result(p / p.sum(axis=-1, keepdims=True), *names)
