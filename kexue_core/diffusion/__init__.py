@@ -25,6 +25,16 @@ from kexue_core.diffusion.samplers import (
     trajectory,
 )
 from kexue_core.diffusion.schedules import Schedule, ddpm_schedule, edm_time_steps, respace, schedule_from_betas
+from kexue_core.diffusion.skip import (
+    SkipNet,
+    best_skip,
+    linearity,
+    random_skip_net,
+    skip_gain,
+    skip_net,
+    skip_weights,
+    tune_skip,
+)
 
 __all__ = [
     "edm_time_steps",
@@ -59,4 +69,12 @@ __all__ = [
     "fit_mean_direction",
     "TrajectoryPCA",
     "trajectory_pca",
+    "skip_weights",
+    "tune_skip",
+    "skip_gain",
+    "best_skip",
+    "SkipNet",
+    "random_skip_net",
+    "skip_net",
+    "linearity",
 ]
