@@ -25,16 +25,8 @@ from kexue_core.diffusion.samplers import (
     trajectory,
 )
 from kexue_core.diffusion.schedules import Schedule, ddpm_schedule, edm_time_steps, respace, schedule_from_betas
-from kexue_core.diffusion.skip import (
-    SkipNet,
-    best_skip,
-    linearity,
-    random_skip_net,
-    skip_gain,
-    skip_net,
-    skip_weights,
-    tune_skip,
-)
+from kexue_core.diffusion.skip import best_skip, sample_tuned, skip_gain, skip_weights, tune_skip
+from kexue_core.diffusion.skip_net import SkipNet, linearity, random_skip_net, skip_net
 
 __all__ = [
     "edm_time_steps",
@@ -71,6 +63,7 @@ __all__ = [
     "trajectory_pca",
     "skip_weights",
     "tune_skip",
+    "sample_tuned",
     "skip_gain",
     "best_skip",
     "SkipNet",

@@ -3,33 +3,26 @@
 A U-Net adds to each level of its decoder what the same level of its encoder has seen. Skip-Tuning multiplies these
 skips by numbers near 1 (`skip_weights`). Here that can be tried where all is known: on denoisers with a formula, split
 into their best linear part and the rest (`tune_skip`), on Gaussian data, where a sampler is a product of scalars
-(`skip_gain`, `best_skip`), and on small random U-Nets (`random_skip_net`, `skip_net`, `linearity`).
+(`skip_gain`, `best_skip`), and on small random U-Nets (`skip_net`).
 
-Tuned denoisers are denoisers: bind them with ``functools.partial`` and hand them to any sampler of this shelf.
+Tuned denoisers are denoisers: bind them with ``functools.partial`` and hand them to any sampler of this shelf, or try
+many factors at once by `sample_tuned`.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kexue_core import _checks
-from kexue_core.diffusion._common import Denoiser, decreasing_times, denoised
+from kexue_core.diffusion._common import Callback, Denoiser, decreasing_times, denoised
 from kexue_core.diffusion.denoisers import denoise_gaussian
+from kexue_core.diffusion.samplers import METHODS, solve_diffusion_ode
 
-__all__ = [
-    "skip_weights",
-    "tune_skip",
-    "skip_gain",
-    "best_skip",
-    "SkipNet",
-    "random_skip_net",
-    "skip_net",
-    "linearity",
-]
+__all__ = ["skip_weights", "tune_skip", "sample_tuned", "skip_gain", "best_skip"]
 
 _GAINS = ("euler", "heun", "ancestral")
 
@@ -115,13 +108,8 @@ def tune_skip(
 
     Examples
     --------
-    >>> from functools import partial
-    >>> from kexue_core.diffusion.samplers import solve_diffusion_ode
-    >>> for rho in (1.0, 0.9):  # the end point for data N(0, 1) is 8 / sqrt(65) = 0.992
-    ...     tuned = partial(tune_skip, denoise=denoise_gaussian, std=1.0, rho=rho)
-    ...     print(solve_diffusion_ode(tuned, [8.0], [8.0, 1.0, 0.0], method="heun").round(3))
-    [1.308]
-    [1.097]
+    >>> tune_skip([[3.0, 3.0]], 1.0, denoise=denoise_gaussian, std=1.0, rho=[0.9])
+    array([[1.35, 1.35]])
     """
     x = _checks.array("x", x, core=1)
     linear = denoise_gaussian(x, t, mean=mean, std=std)
@@ -132,6 +120,88 @@ def tune_skip(
     with np.errstate(over="ignore"):
         tuned = mean + rho[..., None] * (linear - mean) + backbone[..., None] * rest
         return _checks.result(tuned, "rho", "backbone", "denoise")
+
+
+def sample_tuned(
+    denoise: Denoiser,
+    x: ArrayLike,
+    times: ArrayLike,
+    *,
+    std: ArrayLike,
+    mean: ArrayLike = 0.0,
+    rho: ArrayLike = 1.0,
+    backbone: ArrayLike = 1.0,
+    method: str = "heun",
+    rng: np.random.Generator | None = None,
+    callback: Callback | None = None,
+) -> NDArray[np.float64]:
+    """Sample with a tuned denoiser, for many factors at once.
+
+    ``"euler"``, ``"heun"`` and the other methods of `solve_diffusion_ode` are run by it; with ``"ancestral"`` a step
+    from ``t`` to ``u`` is ``x <- D + (u / t)^2 (x - D) + u sqrt(1 - u^2 / t^2) z``: `ancestral_sample` with
+    ``reverse_noise(schedule, 0)``, on these noise levels.
+
+    Parameters
+    ----------
+    denoise : callable
+        ``denoise(x, t)`` returns ``D``, of the shape of ``x``.
+    x : (..., D) array_like
+        Start at ``times[0]``.
+    times : (N,) array_like
+        Strictly decreasing, at least 2, positive but for a last 0.
+    std, mean, backbone
+        As in `tune_skip`.
+    rho : (...) array_like
+        Factors of the skip; the leading axes of ``x`` are broadcast against them.
+    method : str
+        ``"ancestral"`` or a key of `METHODS` but ``"amed"``.
+    rng : numpy.random.Generator, optional
+        Draws noise of the shape of ``x`` as given once a step, the same for all factors; needed for ``"ancestral"``.
+    callback : callable, optional
+        ``callback(t, x)`` sees a copy of the state at each of ``times``.
+
+    Returns
+    -------
+    x : (..., D) ndarray
+        Samples, a start for each factor.
+
+    Raises
+    ------
+    ValueError
+        If the method is unknown, a factor or ``std`` is negative, a value is not finite or the shapes do not fit.
+    TypeError
+        If ``rng`` is missing.
+
+    References
+    ----------
+    .. [1] kexue.fm/archives/10077; Karras et al., arXiv:2206.00364, Algorithm 1; Ho et al., arXiv:2006.11239.
+
+    Examples
+    --------
+    >>> times = [8.0, 1.0, 0.0]  # the end point for data N(0, 1) is 8 / sqrt(65) = 0.992
+    >>> sample_tuned(denoise_gaussian, [[8.0]], times, std=1.0, rho=[1.0, 0.9]).round(3)
+    array([[1.308],
+           [1.097]])
+    """
+    x, times = _checks.array("x", x, core=1), decreasing_times(times, zero=True)
+    _checks.choice("method", method, ("ancestral", *(name for name in METHODS if name != "amed")))
+    rho, backbone = _checks.array("rho", rho, low=0), _checks.array("backbone", backbone, low=0)
+    lead = _checks.broadcast(("x", x, 1), ("rho", rho, 0), ("backbone", backbone, 0))
+    shape, x = x.shape, np.broadcast_to(x, (*lead, x.shape[-1]))
+    tuned = partial(tune_skip, denoise=denoise, std=std, mean=mean, rho=rho, backbone=backbone)
+    if method != "ancestral":
+        return solve_diffusion_ode(tuned, x, times, method=method, callback=callback)
+    rng = _checks.generator("rng", rng)
+    for t, u in pairwise(times):
+        if callback is not None:
+            callback(t, x.copy())
+        kept, D = (u / t) ** 2, tuned(x, t)
+        with np.errstate(over="ignore", invalid="ignore"):
+            x = D + kept * (x - D) + u * np.sqrt(1 - kept) * rng.standard_normal(shape)
+    x = _checks.result(x, "denoise")
+    if callback is not None:
+        callback(times[-1], x.copy())
+    return x
 
 
 def skip_gain(times: ArrayLike, std: ArrayLike, rho: ArrayLike = 1.0, *, method: str = "heun") -> NDArray[np.float64]:
@@ -260,154 +330,3 @@ def best_skip(times: ArrayLike, std: ArrayLike, *, method: str = "heun") -> NDAr
             same = (_gain(times, std, middle, method) > 1) == above
             near, far = np.where(same, middle, near), np.where(same, far, middle)
     return _checks.result((near + far) / 2, "times", "std")
-
-
-class SkipNet(NamedTuple):
-    """Matrices of a U-Net: ``encoder[i]`` leads from level ``i`` down to ``i + 1``, ``decoder[i]`` back up."""
-
-    encoder: tuple[NDArray[np.float64], ...]
-    decoder: tuple[NDArray[np.float64], ...]
-
-
-def random_skip_net(dims: ArrayLike, rng: np.random.Generator) -> SkipNet:
-    """Return a U-Net with independent normal weights, a level for each of ``dims``.
-
-    Encoder weights have variance ``2 / fan_in``, which keeps the size of a signal through ReLU; decoder weights, to
-    which the skips are added, have ``1 / fan_in``.
-
-    Parameters
-    ----------
-    dims : (L + 1,) array_like of int
-        Width of the input and of the levels below it, at least 2 of them, each at least 1.
-    rng : numpy.random.Generator
-        Draws all encoder matrices from the top, then all decoder matrices from the top.
-
-    Returns
-    -------
-    net : SkipNet
-        ``L`` matrices ``(dims[i], dims[i + 1])`` down and ``L`` matrices ``(dims[i + 1], dims[i])`` up.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than 2 widths or one is smaller than 1.
-    TypeError
-        If a width is no integer or ``rng`` is not a generator.
-
-    References
-    ----------
-    .. [1] Stands in for the U-Net of kexue.fm/archives/10077 (Ronneberger et al., arXiv:1505.04597).
-
-    Examples
-    --------
-    >>> net = random_skip_net([4, 2, 1], np.random.default_rng(0))
-    >>> [w.shape for w in (*net.encoder, *net.decoder)]
-    [(4, 2), (2, 1), (2, 4), (1, 2)]
-    """
-    dims = _checks.array("dims", dims, kind="integer", ndim=1, low=1)
-    if len(dims) < 2:
-        raise ValueError(f"dims must hold at least 2 widths, got {len(dims)}")
-    rng = _checks.generator("rng", rng)
-    pairs = list(pairwise(dims.tolist()))
-    encoder = tuple(np.sqrt(2 / m) * rng.standard_normal((m, n)) for m, n in pairs)
-    return SkipNet(encoder, tuple(np.sqrt(1 / n) * rng.standard_normal((n, m)) for m, n in pairs))
-
-
-def skip_net(x: ArrayLike, *, net: SkipNet, rho: ArrayLike = 1.0) -> NDArray[np.float64]:
-    """Return the output of a U-Net with scaled skips.
-
-    Down: ``h_0 = x``, ``h_{i+1} = relu(h_i encoder[i])``. Up, from the deepest level: ``y <- relu(y decoder[i] + rho
-    h_i)``, without ReLU in the last step, which adds the input itself.
-
-    Parameters
-    ----------
-    x : (..., D) array_like
-        Inputs.
-    net : SkipNet
-        Of `random_skip_net`, ``L`` levels below the input.
-    rho : float or (L,) array_like
-        Factors of the skips, deepest first as from `skip_weights`, not negative.
-
-    Returns
-    -------
-    y : (..., D) ndarray
-        Homogeneous of degree 1 in ``x``: there are no biases.
-
-    Raises
-    ------
-    ValueError
-        If a factor is negative, a value is not finite or the shapes do not fit.
-    TypeError
-        If ``net`` is not a `SkipNet`.
-
-    References
-    ----------
-    .. [1] kexue.fm/archives/10077; Ronneberger et al., arXiv:1505.04597, whose skips are concatenated, not added.
-
-    Examples
-    --------
-    >>> net = random_skip_net([2, 1], np.random.default_rng(0))
-    >>> skip_net([[1.0, -2.0]], net=net, rho=[0.5]).round(3)
-    array([[ 0.75 , -0.959]])
-    """
-    encoder, decoder = _checks.instance("net", net, SkipNet)
-    x = _checks.array("x", x, core=1, last=len(encoder[0]))
-    rho = _checks.array("rho", rho, low=0)
-    if rho.shape not in ((), (len(encoder),)):
-        raise ValueError(f"rho must be a number or have shape ({len(encoder)},), got shape {rho.shape}")
-    levels = [x]
-    with np.errstate(over="ignore", invalid="ignore"):
-        for down in encoder:
-            levels.append(np.maximum(levels[-1] @ down, 0))
-        y = levels.pop()
-        for up, factor in zip(reversed(decoder), np.broadcast_to(rho, (len(encoder),))):
-            y = y @ up + factor * levels.pop()
-            if levels:
-                y = np.maximum(y, 0)
-        return _checks.result(y, "x", "net", "rho")
-
-
-def linearity(x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
-    """Return how much of ``y`` the best affine function of ``x`` explains, ``R^2 = 1 - |y - Ax - b|^2 / |y - mean|^2``.
-
-    Parameters
-    ----------
-    x : (P, D) array_like
-        Inputs, more than ``D + 1`` of them.
-    y : (..., P, E) array_like
-        Outputs of one map, or of several for the same inputs.
-
-    Returns
-    -------
-    r2 : (...) ndarray or float
-        In ``[0, 1]``; 1 for an affine map, constant ones included.
-
-    Raises
-    ------
-    ValueError
-        If there are too few inputs, a value is not finite or the shapes do not fit.
-
-    References
-    ----------
-    .. [1] A measure for the linearity of which kexue.fm/archives/10077 speaks.
-
-    Examples
-    --------
-    >>> x = np.linspace(-1, 1, 201)[:, None]
-    >>> linearity(x, [2 * x + 1, np.abs(x), x**3]).round(3)
-    array([1.  , 0.  , 0.84])
-    """
-    x, y = _checks.array("x", x, ndim=2, core=2), _checks.array("y", y, core=2)
-    if len(x) <= x.shape[1] + 1:
-        raise ValueError(f"x must hold more than {x.shape[1] + 1} points, got {len(x)}")
-    if y.shape[-2] != len(x):
-        raise ValueError(f"y must have {len(x)} points like x, got {y.shape[-2]}")
-    with np.errstate(over="ignore", invalid="ignore"):
-        basis, sizes, _ = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)
-        basis = basis[:, sizes > 1e-12 * sizes.max()]
-        y = y - y.mean(axis=-2, keepdims=True)
-        largest = np.abs(y).max(axis=(-2, -1), keepdims=True)
-        y = y / np.where(largest > 0, largest, 1)
-        total = (y**2).sum(axis=(-2, -1))
-        left = ((y - basis @ (basis.T @ y)) ** 2).sum(axis=(-2, -1))
-        return _checks.result(1 - left / np.where(total > 0, total, 1), "x", "y")

@@ -7,16 +7,7 @@ from kexue_core.diffusion.ancestral import ancestral_sample, gaussian_chain_vari
 from kexue_core.diffusion.denoisers import denoise_gaussian, denoise_mixture
 from kexue_core.diffusion.samplers import solve_diffusion_ode
 from kexue_core.diffusion.schedules import edm_time_steps, schedule_from_betas
-from kexue_core.diffusion.skip import (
-    SkipNet,
-    best_skip,
-    linearity,
-    random_skip_net,
-    skip_gain,
-    skip_net,
-    skip_weights,
-    tune_skip,
-)
+from kexue_core.diffusion.skip import best_skip, sample_tuned, skip_gain, skip_weights, tune_skip
 
 METHODS = ("euler", "heun", "ancestral")
 MIXTURE = partial(denoise_mixture, means=[[-1.0, 0.5], [1.0, -0.5]], stds=[0.3, 0.2])
@@ -71,13 +62,6 @@ def test_many_factors_at_once_are_the_loop_over_them():
     for i, r in enumerate(rho):
         alone = tune_skip(X[:, i], 0.5, denoise=MIXTURE, std=1.0, rho=r, backbone=0.5)
         np.testing.assert_allclose(together[:, i], alone, rtol=1e-14)
-    ends = solve_diffusion_ode(
-        partial(tune_skip, denoise=MIXTURE, std=1.0, rho=rho), 8 * X, edm_time_steps(5, t_max=8.0), method="heun"
-    )
-    for i, r in enumerate(rho):
-        tuned = partial(tune_skip, denoise=MIXTURE, std=1.0, rho=r)
-        alone = solve_diffusion_ode(tuned, 8 * X[:, i], edm_time_steps(5, t_max=8.0), method="heun")
-        np.testing.assert_allclose(ends[:, i], alone, rtol=1e-12)
 
 
 def test_single_precision_is_welcome_and_inputs_stay_as_they_are():
@@ -87,6 +71,51 @@ def test_single_precision_is_welcome_and_inputs_stay_as_they_are():
     np.testing.assert_array_equal(tuned, tune_skip(x.astype(float), 0.5, denoise=MIXTURE, std=1.0, rho=0.5))
     assert tuned.dtype == float
     np.testing.assert_array_equal(x, kept)
+
+
+# --- samplers ---
+
+
+def test_ancestral_samples_are_those_of_the_ddpm_chain_on_the_same_levels():
+    times, schedule = to_zero(7), chain(to_zero(7))
+    start = 80 * np.random.default_rng(3).standard_normal((6, 2))
+    tuned = partial(tune_skip, denoise=MIXTURE, std=1.1, rho=0.95)
+    expected = ancestral_sample(
+        tuned,
+        start * schedule.bar_alpha[-1],
+        schedule,
+        sigma=reverse_noise(schedule, 0.0),
+        rng=np.random.default_rng(4),
+    )
+    states = []
+    ends = sample_tuned(
+        MIXTURE,
+        start,
+        times,
+        std=1.1,
+        rho=0.95,
+        method="ancestral",
+        rng=np.random.default_rng(4),
+        callback=lambda t, x: states.append((t, x)),
+    )
+    np.testing.assert_allclose(ends, expected, atol=1e-9)
+    assert [t for t, _ in states] == list(times)
+    np.testing.assert_array_equal(states[0][1], start)
+    np.testing.assert_array_equal(states[-1][1], ends)
+
+
+@pytest.mark.parametrize("method", ["euler", "heun", "midpoint_arithmetic", "ancestral"])
+def test_many_factors_share_the_starts_and_the_draws(method):
+    start, rho = 8 * X[0], np.array([[0.9], [1.0], [1.1]])
+    times = edm_time_steps(5, t_max=8.0)
+    options = {"std": 1.0, "method": method}
+    ends = sample_tuned(MIXTURE, start, times, rho=rho, rng=np.random.default_rng(5), **options)
+    for row, r in zip(ends, rho[:, 0]):
+        alone = sample_tuned(MIXTURE, start, times, rho=r, rng=np.random.default_rng(5), **options)
+        np.testing.assert_allclose(row, alone, atol=1e-12)
+        if method != "ancestral":
+            tuned = partial(tune_skip, denoise=MIXTURE, std=1.0, rho=r)
+            np.testing.assert_allclose(row, solve_diffusion_ode(tuned, start, times, method=method), atol=1e-12)
 
 
 # --- gains ---
@@ -183,63 +212,7 @@ def test_no_factor_up_to_four_may_suffice():
         best_skip([0.01, 0.009], 0.5)
 
 
-# --- networks and linearity ---
-
-
-def by_hand(x, net, rho):
-    h = [x]
-    for w in net.encoder:
-        h.append(np.where((z := h[-1] @ w) > 0, z, 0))
-    y, n = h[-1], len(net.decoder)
-    for j in range(n):
-        y = y @ net.decoder[n - 1 - j] + rho[j] * h[n - 1 - j]
-        y = y if j == n - 1 else np.where(y > 0, y, 0)
-    return y
-
-
-def test_the_network_is_the_loop_written_out():
-    net, rng = random_skip_net([6, 4, 3, 2], np.random.default_rng(3)), np.random.default_rng(4)
-    x = rng.standard_normal((2, 5, 6))
-    for rho in ([0.0, 0.0, 0.0], [0.2, 0.6, 1.0], [1.5, 1.0, 0.5]):
-        np.testing.assert_allclose(skip_net(x, net=net, rho=rho), by_hand(x, net, rho), atol=1e-14)
-    np.testing.assert_array_equal(skip_net(x, net=net, rho=0.5), skip_net(x, net=net, rho=[0.5] * 3))
-    np.testing.assert_allclose(skip_net(3 * x, net=net), 3 * skip_net(x, net=net), rtol=1e-12)
-
-
-def test_without_skips_all_passes_the_bottleneck_and_with_the_outermost_alone_the_input_is_added():
-    net = random_skip_net([8, 5, 2], np.random.default_rng(5))
-    x = np.random.default_rng(6).standard_normal((300, 8))
-    closed, open_top = skip_net(x, net=net, rho=0.0), skip_net(x, net=net, rho=[0.0, 1.0])
-    assert np.linalg.matrix_rank(closed) <= 5
-    np.testing.assert_allclose(open_top - closed, x, atol=1e-12)
-    assert linearity(x, open_top) > linearity(x, closed)
-
-
-def test_weights_have_the_stated_variances():
-    net = random_skip_net([400, 300, 200], np.random.default_rng(7))
-    for w in net.encoder:
-        assert w.var() * w.shape[0] == pytest.approx(2, rel=0.02)
-    for w in net.decoder:
-        assert w.var() * w.shape[0] == pytest.approx(1, rel=0.02)
-
-
-def test_linearity_is_the_r2_of_least_squares():
-    rng = np.random.default_rng(8)
-    x = rng.standard_normal((60, 3))
-    y = np.stack([np.sin(x), x**2, x @ rng.standard_normal((3, 3)) + 5])
-    design = np.c_[x, np.ones(60)]
-    for found, part in zip(linearity(x, y), y):
-        left = part - design @ np.linalg.lstsq(design, part)[0]
-        assert found == pytest.approx(1 - (left**2).sum() / ((part - part.mean(0)) ** 2).sum(), abs=1e-12)
-    assert linearity(x, y)[2] == pytest.approx(1, abs=1e-14)
-    assert linearity(x, np.full((60, 2), 7.0)) == 1
-    np.testing.assert_allclose(linearity(2 * x + 1, 1e-200 * y), linearity(x, y), atol=1e-12)
-    np.testing.assert_allclose(linearity(np.c_[x, x[:, :1]], y), linearity(x, y), atol=1e-12)  # a column twice
-
-
 # --- bad input ---
-
-NET = random_skip_net([2, 1], np.random.default_rng(0))
 
 
 @pytest.mark.parametrize(
@@ -266,6 +239,21 @@ NET = random_skip_net([2, 1], np.random.default_rng(0))
             ValueError,
             r"denoise\(x, t\) must have the shape \(5, 3, 2\) of x, got \(3, 2\)",
         ),
+        (
+            lambda: sample_tuned(MIXTURE, X, [2.0, 1.0], std=1.0, method="amed"),
+            ValueError,
+            "method must be one of 'ancestral', 'euler', .* 'midpoint_geometric', got 'amed'",
+        ),
+        (
+            lambda: sample_tuned(MIXTURE, X, [2.0, 1.0], std=1.0, method="ancestral"),
+            TypeError,
+            "rng must be a numpy.random.Generator, got None",
+        ),
+        (
+            lambda: sample_tuned(MIXTURE, X, [2.0, 1.0], std=1.0, rho=[1.0, 2.0]),
+            ValueError,
+            r"x, rho and backbone must broadcast in their leading axes, got shapes \(5, 3, 2\), \(2,\) and \(\)",
+        ),
         (lambda: skip_gain([1.0, 2.0], 1.0), ValueError, "times must be strictly decreasing, got"),
         (lambda: skip_gain([2.0, 1.0], 0.0), ValueError, "std must be positive, got 0.0"),
         (lambda: skip_gain([2.0, 1.0], 1.0, -0.1), ValueError, "rho must not be negative, got -0.1"),
@@ -275,21 +263,8 @@ NET = random_skip_net([2, 1], np.random.default_rng(0))
             "method must be one of 'euler', 'heun', 'ancestral', got 'midpoint'",
         ),
         (lambda: best_skip([2.0, 1.0], -1.0), ValueError, "std must be positive, got -1.0"),
-        (lambda: random_skip_net([4], np.random.default_rng(0)), ValueError, "dims must hold at least 2 widths, got 1"),
-        (lambda: random_skip_net([4, 0], np.random.default_rng(0)), ValueError, "dims must be at least 1, got 0"),
-        (lambda: random_skip_net([4, 2], 0), TypeError, "rng must be a numpy.random.Generator, got 0"),
-        (lambda: skip_net([[1.0, 2.0]], net=NET, rho=[1.0, 1.0]), ValueError, r"rho must be a number or have shape"),
-        (lambda: skip_net([[1.0]], net=NET), ValueError, "x must have a last axis of length 2, got shape"),
-        (lambda: skip_net([[1.0, 2.0]], net=tuple(NET)), TypeError, "net must be a SkipNet, got"),
-        (lambda: linearity(np.ones((3, 2)), np.ones((3, 2))), ValueError, "x must hold more than 3 points, got 3"),
-        (lambda: linearity(np.ones((9, 2)), np.ones((8, 2))), ValueError, "y must have 9 points like x, got 8"),
     ],
 )
 def test_bad_input_is_refused_by_name(call, error, message):
     with pytest.raises(error, match=message):
         call()
-
-
-def test_a_network_is_a_tuple_of_its_matrices():
-    assert isinstance(NET, SkipNet)
-    assert [w.shape for w in (*NET.encoder, *NET.decoder)] == [(2, 1), (1, 2)]
