@@ -20,6 +20,7 @@ CHANGES = {
     "smooth_top_k": ("scores = np.array([3, 2.5, 2, 1, 0, -1])", "scores = np.array([3, 1, 0.9, 0.5, 0, -4])"),
     "ddpm": ("[0.2, 0.15, 0.25], [0.3, 0.5, 0.2]", "[0.2, 0.15, 0.25], [0.5, 0.3, 0.2]"),
     "amed_sampler": ("disk_images(32, 8, rng[0])", "disk_images(24, 8, rng[0])"),
+    "skip_tuning": ("np.array([0.3, 0.5, 0.2]), 0.2", "np.array([0.3, 0.5, 0.2]), 0.5"),
     "hippo": ("np.sin(6 * np.pi * t)", "np.sin(24 * np.pi * t)"),
     "monarch": ('"uniform": lambda g, shape: g.random(shape)', '"uniform": lambda g, shape: g.standard_normal(shape)'),
     "moe_load_balance": ("np.array([[0.51, 0.49]] * 9 + [[0.0, 1.0]])", "np.array([[0.6, 0.4]] * 9 + [[0.2, 0.8]])"),
