@@ -1,4 +1,4 @@
-"""Gaussian data through the schedulers of diffusers, with a denoiser whose skip is scaled, for the chapter `skip_tuning`.
+"""Gaussian data through the schedulers of diffusers, the denoiser's skip scaled, for the chapter `skip_tuning`.
 
     pip install diffusers torch
     python benchmarks/peers/skip_tuning_diffusers.py
