@@ -11,6 +11,7 @@ import pytest
 from kexue_core import _checks
 from kexue_core.attention import attention_state
 from kexue_core.diffusion import ddpm_schedule, denoise_gaussian
+from kexue_core.diffusion import ddpm_schedule, denoise_gaussian, random_skip_net
 from kexue_core.engineering import InvertedIndex
 
 SHELVES = ("positions", "attention", "diffusion", "state_space", "matrices", "experts", "mathematics", "engineering")
@@ -205,6 +206,26 @@ EXAMPLES = {
     "train_consistency": {"times": A([1.0, 0.5, 0.0]), "grid": np.arange(-4, 4.25, 0.25), **MODES, "nodes": 4},
     "consistency_sample": {"consistency": identity, "x": A([[1.0, 2.0]]), "times": A([0.5])},
     "gaussian_consistency_gain": {"times": A([1.0, 0.5, 0.0]), "std": A([0.5, 1.0])},
+    "skip_weights": {"k": 2, "rho_bottom": 0.5},
+    "tune_skip": {
+        "x": A([[1.0, 2.0]]),
+        "t": A([0.5]),
+        "denoise": denoise_gaussian,
+        "std": A([1.0, 0.5]),
+        "rho": A([0.5]),
+    },
+    "sample_tuned": {
+        "denoise": denoise_gaussian,
+        "x": A([[1.0, 2.0]]),
+        "times": A([2.0, 1.0]),
+        "std": A([1.0, 0.5]),
+        "rho": A([0.5]),
+    },
+    "skip_gain": {"times": A([2.0, 1.0]), "std": A([0.5, 1.0]), "rho": A([0.5, 1.0])},
+    "best_skip": {"times": A([4.0, 1.0, 0.0]), "std": A([0.5, 1.0])},
+    "random_skip_net": {"dims": A([2, 1]), "rng": np.random.default_rng},
+    "skip_net": {"x": A([[1.0, 2.0]]), "net": random_skip_net([2, 1], np.random.default_rng(0)), "rho": A([0.5])},
+    "linearity": {"x": A([[1.0], [2.0], [4.0]]), "y": A([[[1.0], [0.5], [2.0]]])},
     "hippo_matrix": {"kind": "legt", "n": 3, "window": 2.0},
     "discretize": {**SYSTEM, "step": 0.5},
     "state_scan": {"Abar": SYSTEM["A"], "bbar": SYSTEM["b"], "u": A([[1.0, 2.0]]), "x0": A([[0.5, 1.0]])},
@@ -533,6 +554,12 @@ BATCHES = {
     "denoise_mixture": "x t",
     "denoise_points": "x t",
     "velocity": "x t",
+    "tune_skip": "x t rho",
+    "sample_tuned": "x rho",
+    "skip_gain": "std rho",
+    "best_skip": "std",
+    "skip_net": "x",
+    "linearity": "y",
     "diffuse": "x0 noise t",
     "terminal_kl_bits": "bar_alpha second_moment",
     "solve_diffusion_ode": "x",

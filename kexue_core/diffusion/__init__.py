@@ -34,6 +34,8 @@ from kexue_core.diffusion.samplers import (
     trajectory,
 )
 from kexue_core.diffusion.schedules import Schedule, ddpm_schedule, edm_time_steps, respace, schedule_from_betas
+from kexue_core.diffusion.skip import best_skip, sample_tuned, skip_gain, skip_weights, tune_skip
+from kexue_core.diffusion.skip_net import SkipNet, linearity, random_skip_net, skip_net
 
 __all__ = [
     "edm_time_steps",
@@ -80,4 +82,13 @@ __all__ = [
     "train_consistency",
     "consistency_sample",
     "gaussian_consistency_gain",
+    "skip_weights",
+    "tune_skip",
+    "sample_tuned",
+    "skip_gain",
+    "best_skip",
+    "SkipNet",
+    "random_skip_net",
+    "skip_net",
+    "linearity",
 ]

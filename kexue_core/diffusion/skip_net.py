@@ -1,0 +1,167 @@
+"""Small random U-Nets whose skips can be scaled, and how linear a map is: what Skip-Tuning says of networks, measured.
+
+The factors of the skips come from `skip_weights`. Nothing here is trained.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from kexue_core import _checks
+
+__all__ = ["SkipNet", "random_skip_net", "skip_net", "linearity"]
+
+
+class SkipNet(NamedTuple):
+    """Matrices of a U-Net: ``encoder[i]`` leads from level ``i`` down to ``i + 1``, ``decoder[i]`` back up."""
+
+    encoder: tuple[NDArray[np.float64], ...]
+    decoder: tuple[NDArray[np.float64], ...]
+
+
+def random_skip_net(dims: ArrayLike, rng: np.random.Generator) -> SkipNet:
+    """Return a U-Net with independent normal weights, a level for each of ``dims``.
+
+    Encoder weights have variance ``2 / fan_in``, which keeps the size of a signal through ReLU; decoder weights, to
+    which the skips are added, have ``1 / fan_in``.
+
+    Parameters
+    ----------
+    dims : (L + 1,) array_like of int
+        Width of the input and of the levels below it, at least 2 of them, each at least 1.
+    rng : numpy.random.Generator
+        Draws all encoder matrices from the top, then all decoder matrices from the top.
+
+    Returns
+    -------
+    net : SkipNet
+        ``L`` matrices ``(dims[i], dims[i + 1])`` down and ``L`` matrices ``(dims[i + 1], dims[i])`` up.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 2 widths or one is smaller than 1.
+    TypeError
+        If a width is no integer or ``rng`` is not a generator.
+
+    References
+    ----------
+    .. [1] Stands in for the U-Net of kexue.fm/archives/10077 (Ronneberger et al., arXiv:1505.04597).
+
+    Examples
+    --------
+    >>> net = random_skip_net([4, 2, 1], np.random.default_rng(0))
+    >>> [w.shape for w in (*net.encoder, *net.decoder)]
+    [(4, 2), (2, 1), (2, 4), (1, 2)]
+    """
+    dims = _checks.array("dims", dims, kind="integer", ndim=1, low=1)
+    if len(dims) < 2:
+        raise ValueError(f"dims must hold at least 2 widths, got {len(dims)}")
+    rng = _checks.generator("rng", rng)
+    pairs = list(pairwise(dims.tolist()))
+    encoder = tuple(np.sqrt(2 / m) * rng.standard_normal((m, n)) for m, n in pairs)
+    return SkipNet(encoder, tuple(np.sqrt(1 / n) * rng.standard_normal((n, m)) for m, n in pairs))
+
+
+def skip_net(x: ArrayLike, *, net: SkipNet, rho: ArrayLike = 1.0) -> NDArray[np.float64]:
+    """Return the output of a U-Net with scaled skips.
+
+    Down: ``h_0 = x``, ``h_{i+1} = relu(h_i encoder[i])``. Up, from the deepest level: ``y <- relu(y decoder[i] + rho
+    h_i)``, without ReLU in the last step, which adds the input itself.
+
+    Parameters
+    ----------
+    x : (..., D) array_like
+        Inputs.
+    net : SkipNet
+        Of `random_skip_net`, ``L`` levels below the input.
+    rho : float or (L,) array_like
+        Factors of the skips, deepest first as from `skip_weights`, not negative.
+
+    Returns
+    -------
+    y : (..., D) ndarray
+        Homogeneous of degree 1 in ``x``: there are no biases.
+
+    Raises
+    ------
+    ValueError
+        If a factor is negative, a value is not finite or the shapes do not fit.
+    TypeError
+        If ``net`` is not a `SkipNet`.
+
+    References
+    ----------
+    .. [1] kexue.fm/archives/10077; Ronneberger et al., arXiv:1505.04597, whose skips are concatenated, not added.
+
+    Examples
+    --------
+    >>> net = random_skip_net([2, 1], np.random.default_rng(0))
+    >>> skip_net([[1.0, -2.0]], net=net, rho=[0.5]).round(3)
+    array([[ 0.75 , -0.959]])
+    """
+    encoder, decoder = _checks.instance("net", net, SkipNet)
+    x = _checks.array("x", x, core=1, last=len(encoder[0]))
+    rho = _checks.array("rho", rho, low=0)
+    if rho.shape not in ((), (len(encoder),)):
+        raise ValueError(f"rho must be a number or have shape ({len(encoder)},), got shape {rho.shape}")
+    levels = [x]
+    with np.errstate(over="ignore", invalid="ignore"):
+        for down in encoder:
+            levels.append(np.maximum(levels[-1] @ down, 0))
+        y = levels.pop()
+        for up, factor in zip(reversed(decoder), np.broadcast_to(rho, (len(encoder),))):
+            y = y @ up + factor * levels.pop()
+            if levels:
+                y = np.maximum(y, 0)
+        return _checks.result(y, "x", "net", "rho")
+
+
+def linearity(x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
+    """Return how much of ``y`` the best affine function of ``x`` explains, ``R^2 = 1 - |y - Ax - b|^2 / |y - mean|^2``.
+
+    Parameters
+    ----------
+    x : (P, D) array_like
+        Inputs, more than ``D + 1`` of them.
+    y : (..., P, E) array_like
+        Outputs of one map, or of several for the same inputs.
+
+    Returns
+    -------
+    r2 : (...) ndarray or float
+        In ``[0, 1]``; 1 for an affine map, constant ones included.
+
+    Raises
+    ------
+    ValueError
+        If there are too few inputs, a value is not finite or the shapes do not fit.
+
+    References
+    ----------
+    .. [1] A measure for the linearity of which kexue.fm/archives/10077 speaks.
+
+    Examples
+    --------
+    >>> x = np.linspace(-1, 1, 201)[:, None]
+    >>> linearity(x, [2 * x + 1, np.abs(x), x**3]).round(3)
+    array([1.  , 0.  , 0.84])
+    """
+    x, y = _checks.array("x", x, ndim=2, core=2), _checks.array("y", y, core=2)
+    if len(x) <= x.shape[1] + 1:
+        raise ValueError(f"x must hold more than {x.shape[1] + 1} points, got {len(x)}")
+    if y.shape[-2] != len(x):
+        raise ValueError(f"y must have {len(x)} points like x, got {y.shape[-2]}")
+    with np.errstate(over="ignore", invalid="ignore"):
+        basis, sizes, _ = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)
+        basis = basis[:, sizes > 1e-12 * sizes.max()]
+        y = y - y.mean(axis=-2, keepdims=True)
+        largest = np.abs(y).max(axis=(-2, -1), keepdims=True)
+        y = y / np.where(largest > 0, largest, 1)
+        total = (y**2).sum(axis=(-2, -1))
+        left = ((y - basis @ (basis.T @ y)) ** 2).sum(axis=(-2, -1))
+        return _checks.result(1 - left / np.where(total > 0, total, 1), "x", "y")
