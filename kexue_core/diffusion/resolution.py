@@ -206,6 +206,7 @@ def matched_shift(n: int, base: int, exponent: float) -> float:
     >>> [round(matched_shift(512, 64, exponent), 2) for exponent in (0.0, 1.0, 3.0)]
     [1.0, 6.49, 8.0]
     """
+    n, base = _checks.integer("n", n, low=2), _checks.integer("base", base, low=2)
     return float(np.sqrt(power_law_spectrum(n, exponent)[0, 1] / power_law_spectrum(base, exponent)[0, 1]))
 
 
@@ -245,7 +246,7 @@ def remaining_uncertainty(snr: ArrayLike, n: int, *, exponent: float = 1.0, k_ma
     >>> remaining_uncertainty([0.0, 1.0], 64).round(3)
     array([1.   , 0.147])
     """
-    snr = _checks.array("snr", snr, low=0)
+    snr, n = _checks.array("snr", snr, low=0), _checks.integer("n", n, low=2)
     power = power_law_spectrum(n, exponent)
     square = _square_frequencies(n)
     kept = (square > 0) & (square <= _checks.number("k_max", k_max, low=1) ** 2)
