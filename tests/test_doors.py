@@ -415,8 +415,6 @@ ONE = {
     "gaussian_chain_variance": {"variance": 0.5},
     "gaussian_mean_time": {"t": 2.0, "u": 1.0, "std": 1.0},
     "log_snr": {"bar_alpha": 0.5, "bar_beta": 0.5},
-    "snr_levels": {"log_snr": 0.5},
-    "shift_levels": {"bar_alpha": 0.5, "bar_beta": 0.5, "s": 2.0},
     "shift_time": {"t": 0.5, "s": 2.0},
     "cosine_log_snr": {"t": 0.5, "s": 2.0, "s_end": 4.0},
     "pooling_response": {"omega": 0.5},
