@@ -150,6 +150,18 @@ EXAMPLES = {
     "ddpm_schedule": {"T": 3},
     "schedule_from_betas": {"betas": A([0.25, 0.5])},
     "respace": {"schedule": SCHEDULE, "n": 2},
+    "shift_schedule": {"schedule": SCHEDULE, "s": 2.0},
+    "log_snr": {"bar_alpha": A([0.5, 0.25]), "bar_beta": A([0.5, 1.0])},
+    "snr_levels": {"log_snr": A([0.5, -1.0])},
+    "shift_levels": {"bar_alpha": A([0.5, 0.25]), "bar_beta": A([0.5, 1.0]), "s": A([2.0, 4.0])},
+    "shift_time": {"t": A([0.5, 0.25]), "s": A([2.0, 4.0]), "path": "straight"},
+    "cosine_log_snr": {"t": A([0.5, 0.25]), "s": A([2.0, 4.0]), "s_end": A([4.0, 4.0])},
+    "average_pool": {"x": A([[1.0, 2.0], [3.0, 4.0]]), "s": 2},
+    "pooling_response": {"omega": A([0.5, 1.0]), "s": 2},
+    "multiscale_losses": {"residual": A([[1.0, 2.0], [3.0, 4.0]]), "scales": [1, 2]},
+    "power_law_spectrum": {"n": 4, "exponent": 1.0},
+    "matched_shift": {"n": 8, "base": 4, "exponent": 1.0},
+    "remaining_uncertainty": {"snr": A([0.5, 1.0]), "n": 4, "exponent": 0.5, "k_max": 2.0},
     "denoise_gaussian": {"x": A([[1.0, 2.0]]), "t": A([0.5]), "mean": A([0.0, 1.0]), "std": A([1.0, 0.5])},
     "denoise_mixture": {"x": A([[1.0, 2.0]]), "t": A([0.5]), "means": A([[1.0, 0.0], [2.0, 2.0]]), "stds": A([0.5, 1])},
     "denoise_points": {"x": A([[1.0, 2.0]]), "t": A([0.5]), "points": A([[1.0, 0.0], [2.0, 2.0]])},
@@ -299,6 +311,7 @@ FLOATS = [(n, a) for n, a in DOORS if EXAMPLES[n][a].dtype == float]
 NUMBERS = [(n, a) for n, given in EXAMPLES.items() for a, v in given.items() if type(v) in (int, float)]
 # Infinity has a meaning there, which the docstring tells.
 INFINITE = {("normal_cdf", "s"), ("log_normal_cdf", "s"), ("log_normal_density", "s"), ("admissible_bases", "upper")}
+INFINITE |= {("snr_levels", "log_snr")}
 every_door = pytest.mark.parametrize(("name", "argument"), DOORS)
 every_float = pytest.mark.parametrize(("name", "argument"), FLOATS)
 every_number = pytest.mark.parametrize(("name", "argument"), NUMBERS)
@@ -366,7 +379,7 @@ def test_what_is_no_array_of_numbers_is_refused_by_name(name, argument):
         value.astype(int).astype("M8[D]"),
         np.full(value.shape, None),
         "text",
-        None if argument not in ("sigma", "target", "bias", "grid", "x0", "weights") else {},
+        None if argument not in ("sigma", "target", "bias", "grid", "x0", "weights", "bar_beta", "s_end") else {},
         [1.0, [2.0]],
     ):
         with pytest.raises(TypeError, match=start + r".*, got .{1,80}$"):
@@ -470,6 +483,11 @@ ONE = {
     "terminal_kl_bits": {"bar_alpha": 0.5, "second_moment": 1.0},
     "gaussian_chain_variance": {"variance": 0.5},
     "gaussian_mean_time": {"t": 2.0, "u": 1.0, "std": 1.0},
+    "log_snr": {"bar_alpha": 0.5, "bar_beta": 0.5},
+    "shift_time": {"t": 0.5, "s": 2.0},
+    "cosine_log_snr": {"t": 0.5, "s": 2.0, "s_end": 4.0},
+    "pooling_response": {"omega": 0.5},
+    "remaining_uncertainty": {"snr": 0.5},
     "transfer_function": {"z": 1.0},
     "legt_delay_response": {"z": 1.0},
     "legs_resolution": {"a": 1.0},
@@ -529,6 +547,11 @@ BATCHES = {
     "route": "scores",
     "balance_gradient": "logits",
     "rotate": "x positions",
+    "log_snr": "bar_alpha bar_beta",
+    "shift_time": "t s",
+    "cosine_log_snr": "t s s_end",
+    "pooling_response": "omega",
+    "remaining_uncertainty": "snr",
     "rope_coherence": "m",
     "pi_frequencies": "s",
     "ntk_frequencies": "s",

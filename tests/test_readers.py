@@ -21,6 +21,7 @@ CHANGES = {
     "attention_as_rnn": ("layers = 12", "layers = 24"),
     "smooth_top_k": ("scores = np.array([3, 2.5, 2, 1, 0, -1])", "scores = np.array([3, 1, 0.9, 0.5, 0, -4])"),
     "ddpm": ("[0.2, 0.15, 0.25], [0.3, 0.5, 0.2]", "[0.2, 0.15, 0.25], [0.5, 0.3, 0.2]"),
+    "snr_high_resolution": ("small = 64", "small = 32"),
     "amed_sampler": ("disk_images(32, 8, rng[0])", "disk_images(24, 8, rng[0])"),
     "consistency_models": ('three["weights"] = [0.3, 0.5, 0.2]', 'three["weights"] = [0.5, 0.3, 0.2]'),
     "skip_tuning": ("np.array([0.3, 0.5, 0.2]), 0.2", "np.array([0.3, 0.5, 0.2]), 0.5"),

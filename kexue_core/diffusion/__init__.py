@@ -25,6 +25,14 @@ from kexue_core.diffusion.losses import diffuse, gradient_variances, loss_weight
 from kexue_core.diffusion.mean_value import TrajectoryPCA, fit_mean_direction, gaussian_mean_time, trajectory_pca
 from kexue_core.diffusion.multistep import MULTISTEP, fit_inserted_times, insert_times, solve_multistep
 from kexue_core.diffusion.quantization import energy_distance, fit_codebook, quantize, reverse_water_filling
+from kexue_core.diffusion.resolution import (
+    average_pool,
+    matched_shift,
+    multiscale_losses,
+    pooling_response,
+    power_law_spectrum,
+    remaining_uncertainty,
+)
 from kexue_core.diffusion.samplers import (
     METHODS,
     Method,
@@ -33,9 +41,17 @@ from kexue_core.diffusion.samplers import (
     steps_at_nfe,
     trajectory,
 )
-from kexue_core.diffusion.schedules import Schedule, ddpm_schedule, edm_time_steps, respace, schedule_from_betas
+from kexue_core.diffusion.schedules import (
+    Schedule,
+    ddpm_schedule,
+    edm_time_steps,
+    respace,
+    schedule_from_betas,
+    shift_schedule,
+)
 from kexue_core.diffusion.skip import best_skip, sample_tuned, skip_gain, skip_weights, tune_skip
 from kexue_core.diffusion.skip_net import SkipNet, linearity, random_skip_net, skip_net
+from kexue_core.diffusion.snr import cosine_log_snr, log_snr, shift_levels, shift_time, snr_levels
 
 __all__ = [
     "edm_time_steps",
@@ -43,6 +59,18 @@ __all__ = [
     "ddpm_schedule",
     "schedule_from_betas",
     "respace",
+    "shift_schedule",
+    "log_snr",
+    "snr_levels",
+    "shift_levels",
+    "shift_time",
+    "cosine_log_snr",
+    "average_pool",
+    "pooling_response",
+    "multiscale_losses",
+    "power_law_spectrum",
+    "matched_shift",
+    "remaining_uncertainty",
     "denoise_gaussian",
     "denoise_mixture",
     "denoise_points",

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kexue_core import _checks
+from kexue_core.diffusion.snr import shift_levels
 
-__all__ = ["edm_time_steps", "Schedule", "ddpm_schedule", "schedule_from_betas", "respace"]
+__all__ = ["edm_time_steps", "Schedule", "ddpm_schedule", "schedule_from_betas", "respace", "shift_schedule"]
 
 
 def edm_time_steps(n: int, *, t_min: float = 0.002, t_max: float = 80.0, rho: float = 7.0) -> NDArray[np.float64]:
@@ -201,7 +202,52 @@ def respace(schedule: Schedule, n: int) -> Schedule:
     T = len(_checks.instance("schedule", schedule, Schedule).alpha)
     n = _checks.integer("n", n, low=1, high=T)
     last = (2 * T * np.arange(1, n + 1) + n) // (2 * n) - 1  # round(T i / n) in integers
-    a, b = schedule.bar_alpha[last], schedule.bar_beta[last]
+    return _from_levels(schedule.bar_alpha[last], schedule.bar_beta[last])
+
+
+def shift_schedule(schedule: Schedule, s: float) -> Schedule:
+    """Return the schedule for pictures with ``s`` times as many pixels a side.
+
+    At every step the ratio ``bar_alpha^2 / bar_beta^2`` is divided by ``s^2``, by `shift_levels`; the number of steps
+    stays.
+
+    Parameters
+    ----------
+    schedule : Schedule
+        Of `ddpm_schedule`, `schedule_from_betas` or `respace`.
+    s : float
+        Positive.
+
+    Returns
+    -------
+    schedule : Schedule
+        Read-only arrays of the same length; for `ancestral_sample` and the others like any schedule.
+
+    Raises
+    ------
+    ValueError
+        If ``s`` is not positive, or so large that ``bar_alpha_T`` falls below the smallest double.
+    TypeError
+        If ``schedule`` is not one.
+
+    References
+    ----------
+    .. [1] kexue.fm/archives/10047; Hoogeboom et al., arXiv:2301.11093, Section 3.1.
+
+    Examples
+    --------
+    >>> small = ddpm_schedule(1000)
+    >>> small.bar_alpha[499].round(3), shift_schedule(small, 8).bar_alpha[499].round(3)
+    (np.float64(0.285), np.float64(0.037))
+    """
+    _checks.instance("schedule", schedule, Schedule)
+    a, b = shift_levels(schedule.bar_alpha, schedule.bar_beta, _checks.number("s", s, low=0, open="low"))
+    if a[-1] < np.finfo(float).tiny:
+        raise ValueError(f"s must leave bar_alpha_T above 2e-308, got {s}")
+    return _from_levels(a, b)
+
+
+def _from_levels(a, b):
     # Of a^2 + b^2 = 1 the smaller one has all digits of log(a^2).
     log_bar = np.where(b < a, np.log1p(-(np.minimum(b, 0.9) ** 2)), 2 * np.log(a))
     return _schedule(np.diff(log_bar, prepend=0.0))
