@@ -10,7 +10,6 @@ import pytest
 
 from kexue_core import _checks
 from kexue_core.attention import attention_state
-from kexue_core.diffusion import ddpm_schedule, denoise_gaussian
 from kexue_core.diffusion import ddpm_schedule, denoise_gaussian, random_skip_net
 from kexue_core.engineering import InvertedIndex
 
