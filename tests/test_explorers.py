@@ -68,6 +68,16 @@ def measured(explorer, stops):
 
 
 @every_chapter
+def test_every_text_that_is_offered_shows_something_else(slug):
+    """Sliders and buttons are looked at in the browser, where a text with a twin is computed and not drawn."""
+    for explorer in run_chapter(slug).explorers.values():
+        for name, control in explorer.controls.items():
+            if control.kind == "text":
+                pictures = [explorer.svg(**{name: stop}) for stop in control.stops]
+                assert len(set(pictures)) == len(pictures), f"{explorer.name}: two of {control.names} look alike"
+
+
+@every_chapter
 def test_an_explorer_is_called_like_its_variable(slug):
     made = run_chapter(slug)
     for name, explorer in made.explorers.items():

@@ -59,7 +59,10 @@ def line_mixture(means: ArrayLike, stds: ArrayLike, weights: ArrayLike | None) -
     )
 
 
-def shares(logits: Array, *names: str) -> Array:
-    """Return the softmax over the last axis; the blame for what is not finite is on ``names``."""
+def shares(x: Array, t: Any, means: Array, stds: Array, weights: Array) -> tuple[Array, Array, Array]:
+    """Return variances, distances from the centres and shares of the components of ``(1 - t) x_0 + t x_1``, at x."""
+    V = ((1 - t) * stds) ** 2 + t * t
+    off = x - (1 - t) * means
+    logits = np.log(weights) - np.log(V) / 2 - off / V * off / 2
     p = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return _checks.result(p / p.sum(axis=-1, keepdims=True), *names)
+    return V, off, _checks.result(p / p.sum(axis=-1, keepdims=True), "x", "means", "stds")

@@ -305,10 +305,8 @@ def gaussian_consistency_gain(times: ArrayLike, std: ArrayLike) -> NDArray[np.fl
 def _step(f, x, t, s, means, stds, weights, at, p):
     """Return ``E[f(x_s, s) | x_t = x]``; ``at``, ``p`` are nodes and weights of a rule for the standard normal law."""
     with np.errstate(over="ignore", invalid="ignore"):
-        V = ((1 - t) * stds) ** 2 + t * t
+        V, off, share = shares(x, t, means, stds, weights)
         C = (1 - s) * (1 - t) * stds**2 + s * t
-        off = x - (1 - t) * means
-        share = shares(np.log(weights) - np.log(V) / 2 - off / V * off / 2, "x", "means", "stds", "grid")
         middle = (1 - s) * means + C / V * off
         width = stds * (t - s) / np.sqrt(V)
         landed = _checks.result(middle[..., None] + width[:, None] * at, "x", "means", "stds")[..., None]

@@ -108,9 +108,7 @@ def flow_velocity_variance(
     _checks.broadcast(("x", x, 1), ("t", t, 0))
     t = t[..., None]
     with np.errstate(over="ignore", invalid="ignore"):
-        V = ((1 - t) * stds) ** 2 + t * t
-        off = x - (1 - t) * means
-        p = shares(np.log(weights) - np.log(V) / 2 - off / V * off / 2, "x", "means", "stds")
+        V, off, p = shares(x, t, means, stds, weights)
         slope = (t - (1 - t) * stds**2) / V
         middle = slope * off - means
         mean = (p * middle).sum(axis=-1, keepdims=True)

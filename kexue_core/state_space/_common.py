@@ -50,4 +50,5 @@ def system(lam: ArrayLike, p: ArrayLike, b: ArrayLike, c: ArrayLike, batch: bool
     rest = {"last": len(lam), "core": 1} if batch else {"shape": lam.shape}
     p = _checks.array("p", p, kind="complex", shape=lam.shape)
     b, c = (_checks.array(name, value, kind="complex", **rest) for name, value in (("b", b), ("c", c)))
+    _checks.broadcast(("b", b, 1), ("c", c, 1))
     return tuple(value.astype(complex) for value in (lam, p, b, c))

@@ -119,7 +119,6 @@ def dplr_generating(
     array([1. , 0.5])
     """
     lam, p, b, c = system(lam, p, b, c, batch=True)
-    _checks.broadcast(("b", b, 1), ("c", c, 1))
     h = _checks.number("step", step, low=0, open="low")
     theta = _checks.array("theta", theta, ndim=1)
     _checks.choice("form", form, _FORMS)
@@ -205,7 +204,6 @@ def dplr_kernel(
     array([0.6667, 0.2222, 0.0741])
     """
     lam, p, b, c = system(lam, p, b, c, batch=True)
-    _checks.broadcast(("b", b, 1), ("c", c, 1))
     h = _checks.number("step", step, low=0, open="low")
     length = _checks.integer("length", length, low=1)
     truncated = bool(truncated)
@@ -284,7 +282,6 @@ def diagonal_kernel(
     """
     lam = _checks.array("lam", lam, kind="complex", ndim=1, core=1)
     lam, _, b, c = system(lam, np.zeros(len(lam)), b, c, batch=True)
-    _checks.broadcast(("b", b, 1), ("c", c, 1))
     h = _checks.number("step", step, low=0, open="low")
     length = _checks.integer("length", length, low=1)
     _checks.choice("method", method, ("bilinear", "zoh"))
