@@ -13,7 +13,17 @@ from kexue_core.attention import attention_state
 from kexue_core.diffusion import ddpm_schedule, denoise_gaussian, random_skip_net
 from kexue_core.engineering import InvertedIndex
 
-SHELVES = ("positions", "attention", "diffusion", "state_space", "matrices", "experts", "mathematics", "engineering")
+SHELVES = (
+    "positions",
+    "attention",
+    "diffusion",
+    "state_space",
+    "matrices",
+    "optimization",
+    "experts",
+    "mathematics",
+    "engineering",
+)
 HOMES = {home: importlib.import_module(f"kexue_core.{home}") for home in (*SHELVES, "special")}
 FUNCTIONS = {n: getattr(m, n) for m in HOMES.values() for n in m.__all__ if inspect.isfunction(getattr(m, n))}
 
