@@ -112,7 +112,9 @@ PRINTED = """() => [...document.querySelectorAll(".bd-article pre")].filter((e) 
         || !e.checkVisibility({opacityProperty: true}))
     .map((e) => `not whole on paper: ${e.textContent.slice(0, 60)}`)"""
 
-LIGHT_PICTURES = """(scheme) => [...document.querySelectorAll(".kx-picture svg, .cell_output img:not(.kx-photo)")]
+# A photograph in an explorer is turned round once more than the picture that holds it.
+LIGHT_PICTURES = """(scheme) =>
+    [...document.querySelectorAll(".kx-picture svg, svg .kx-photo, .cell_output img:not(.kx-photo)")]
     .filter((e) => getComputedStyle(e).filter.includes("invert") !== (scheme === "dark"))
     .map((e) => `wrong on a ${scheme} page: ${e.outerHTML.slice(0, 100)}`)"""
 

@@ -34,7 +34,8 @@ class Explorer:
     ----------
     draw : callable
         ``draw(ax, **values)`` draws on empty axes and returns the numbers that it shows, ``{name: number or text}``,
-        with the same names at every stop. ``ax`` is an array of axes if there are several panels.
+        with the same names at every stop. ``ax`` is an array of axes if there are several panels. An image with
+        ``set_gid("photo")`` keeps its greys on a dark page, where all else is inverted.
     alt : str
         What is seen, for readers who do not see it: a format string in which ``{argument}`` stands for the stop of a
         slider and ``{name}`` for a number, for example ``"The curve crosses zero at {first zero}."``

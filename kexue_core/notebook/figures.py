@@ -101,7 +101,7 @@ def figure_svg(figure, salt="kexue", memory=None):
     Parameters
     ----------
     figure : matplotlib.figure.Figure
-        Groups with a ``gid`` keep it as ``data-gid``.
+        An image whose ``gid`` is "photo" gets the class ``kx-photo``: the page keeps its greys on a dark ground.
     salt : str
         Makes the ids of one explorer differ from those of another.
     memory : dict, optional
@@ -123,5 +123,6 @@ def figure_svg(figure, salt="kexue", memory=None):
     svg = re.sub(r"<metadata>.*?</metadata>\s*|<defs>\s*<style.*?</style>\s*</defs>\s*", "", svg, flags=re.S)
     svg = re.sub(r'<g id="(panel\d+)"', r'<g data-gid="\1"', svg)
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)
+    svg = re.sub(r'(<image\b[^>]*?) id="photo"', r'\1 class="kx-photo"', svg)
     svg = re.sub(r' (width|height)="[\d.]+pt"', "", svg, count=2).strip()
     return svg.replace("<svg", '<svg stroke-linejoin="round" stroke-linecap="butt"', 1)

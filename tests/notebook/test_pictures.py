@@ -280,6 +280,19 @@ def test_panels_side_by_side_are_pictures_of_their_own_that_fit_together():
     assert [piece.count("<image") for piece in svg.split("</svg>")[:3]] == [4, 4, 4]  # two pictures and their bars
 
 
+def test_a_photograph_is_marked_and_nothing_else_is():
+    def draw(ax, n):
+        ax[0].imshow(np.eye(4) * n, gid="photo", cmap="gray")
+        ax[1].imshow(np.eye(4) * n)
+        return {"number": n}
+
+    svg = Explorer(draw, alt="x", panels=(1, 2), n=Choice("n", list(STOPS))).svg(n=2)
+    photo, drawn = re.findall(r"<image[^>]*>", svg)
+    assert 'class="kx-photo"' in photo
+    assert " id=" not in photo
+    assert "class=" not in drawn
+
+
 @pytest.mark.parametrize(
     "draw",
     [
