@@ -1,5 +1,6 @@
 """The explorers of all chapters, without a browser: named, quick, and drawn from memory to the byte."""
 
+import math
 import random
 import statistics
 import time
@@ -38,10 +39,15 @@ def test_a_live_redraw_takes_less_than_a_frame_of_thirty_in_a_second(slug):
     """33 ms of processor time where the picture below takes 44: on a slower or busier machine both take longer."""
     for explorer in run_chapter(slug).explorers.values():
         stops = sampled(explorer)
-        redraws = [min(pair) for pair in zip(*(measured(explorer, stops) for _ in range(3)))]
         reference.svg()
         full = min(measured(reference, [{"n": n} for n in (1, 2, 3)] * 3))
-        assert statistics.median(redraws) < full * 33 / 44, f"{explorer.name}: {redraws}, {full}"
+        redraws = [math.inf] * len(stops)
+        for _ in range(3):  # what is quick enough at once is not measured again
+            redraws = [min(pair) for pair in zip(redraws, measured(explorer, stops))]
+            if statistics.median(redraws) < full * 33 / 44:
+                break
+        else:
+            pytest.fail(f"{explorer.name}: {redraws}, {full}")
 
 
 def draw_reference(ax, n):
