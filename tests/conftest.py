@@ -13,6 +13,7 @@ except ImportError:  # the library alone is tested: what a test's children cost 
 
 MISSING = "no browser; Debian: apt-get install chromium; elsewhere: .venv/bin/playwright install chromium"
 COSTS = pytest.StashKey()  # of each test: its processor seconds, and the chapter that it looks at
+SPENT = pytest.StashKey()  # processor seconds up to the end of the last test
 
 
 @pytest.fixture(scope="session")
@@ -74,12 +75,13 @@ def spent():
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item):
-    """Note what a test costs with its fixtures."""
-    before = spent()
+    """Note what a test costs with its fixtures: what was spent since the test before."""
+    before = item.config.stash.get(SPENT, None) or spent()
     try:
         return (yield)
     finally:
-        seconds = max(0.0, spent() - before)  # a browser that has ended is forgotten
+        after = item.config.stash[SPENT] = spent()
+        seconds = max(0.0, after - before)  # a browser that has ended is forgotten
         item.config.stash.setdefault(COSTS, {})[item.nodeid] = seconds, chapter_of(item)
 
 
