@@ -10,7 +10,7 @@ import pytest
 
 from kexue_core import _checks
 from kexue_core.attention import attention_state
-from kexue_core.diffusion import ddpm_schedule, denoise_gaussian, random_skip_net
+from kexue_core.diffusion import MapNet, ddpm_schedule, denoise_gaussian, random_skip_net
 from kexue_core.engineering import InvertedIndex
 
 SHELVES = (
@@ -42,6 +42,9 @@ STATE = attention_state(LOGITS, TOKENS)
 MASK = A([[True, False], [False, True]])
 
 MODES = {"means": A([[-1.0], [1.0]]), "stds": A([0.5, 1.0]), "weights": A([0.5, 0.5])}
+GAUSS = {"mean": A([0.5, 0.0]), "cov": A([[1.0, 0.5], [0.5, 2.0]]), "lam_idem": A([1.0]), "lam_tight": A([0.5])}
+TERMS = {"lam_idem": 1.0, "lam_tight": 0.125}
+LAYER = MapNet((A([[[0.5, 0.0], [0.25, 1.0]]]),), (A([[[0.5, 1.0]]]),))
 
 
 def identity(x, t):
@@ -246,6 +249,21 @@ EXAMPLES = {
     "best_skip": {"times": A([4.0, 1.0, 0.0]), "std": A([0.5, 1.0])},
     "random_skip_net": {"dims": A([2, 1]), "rng": np.random.default_rng},
     "skip_net": {"x": A([[1.0, 2.0]]), "net": random_skip_net([2, 1], np.random.default_rng(0)), "rho": A([0.5])},
+    "ign_equilibria": {"var": 0.25, "lam_idem": 1.0, "lam_tight": 0.125},
+    "ign_gradient": {"W": A([[[0.5, 0.0], [0.25, 1.0]]]), "b": A([[0.5, 1.0]]), **GAUSS},
+    "ign_descent": {"W": A([[[0.5, 0.0], [0.25, 1.0]]]), "b": A([[0.5, 1.0]]), **GAUSS, "steps": 2},
+    "random_map_net": {"dims": A([2, 1, 2]), "rng": np.random.default_rng, "nets": 2},
+    "map_net": {"x": A([[[1.0, 2.0]]]), "net": LAYER},
+    "ign_net_gradient": {"net": LAYER, "x": A([[[1.0, 2.0]]]), "z": A([[[0.5, 0.0]]]), **TERMS},
+    "train_ign": {
+        "net": LAYER,
+        "sample": lambda rng, shape: np.ones(shape),
+        "steps": 1,
+        "batch": 2,
+        "rate": 0.5,
+        **TERMS,
+        "rng": np.random.default_rng,
+    },
     "linearity": {"x": A([[1.0], [2.0], [4.0]]), "y": A([[[1.0], [0.5], [2.0]]])},
     "hippo_matrix": {"kind": "legt", "n": 3, "window": 2.0},
     "discretize": {**SYSTEM, "step": 0.5},

@@ -21,6 +21,8 @@ from kexue_core.diffusion.denoisers import (
     velocity,
 )
 from kexue_core.diffusion.flow import consistency_mixture, flow_denoise, flow_velocity_variance
+from kexue_core.diffusion.idempotent import ign_descent, ign_equilibria, ign_gradient
+from kexue_core.diffusion.idempotent_net import MapNet, ign_net_gradient, map_net, random_map_net, train_ign
 from kexue_core.diffusion.losses import diffuse, gradient_variances, loss_weights, terminal_kl_bits
 from kexue_core.diffusion.mean_value import TrajectoryPCA, fit_mean_direction, gaussian_mean_time, trajectory_pca
 from kexue_core.diffusion.multistep import MULTISTEP, fit_inserted_times, insert_times, solve_multistep
@@ -119,4 +121,12 @@ __all__ = [
     "random_skip_net",
     "skip_net",
     "linearity",
+    "ign_equilibria",
+    "ign_gradient",
+    "ign_descent",
+    "MapNet",
+    "random_map_net",
+    "map_net",
+    "ign_net_gradient",
+    "train_ign",
 ]
