@@ -20,6 +20,12 @@ from kexue_core.diffusion.denoisers import (
     disk_images,
     velocity,
 )
+from kexue_core.diffusion.distillation import (
+    gaussian_distillation_gradient,
+    gaussian_distillation_losses,
+    gaussian_distillation_path,
+    particle_distillation_gradient,
+)
 from kexue_core.diffusion.flow import consistency_mixture, flow_denoise, flow_velocity_variance
 from kexue_core.diffusion.losses import diffuse, gradient_variances, loss_weights, terminal_kl_bits
 from kexue_core.diffusion.mean_value import TrajectoryPCA, fit_mean_direction, gaussian_mean_time, trajectory_pca
@@ -110,6 +116,10 @@ __all__ = [
     "train_consistency",
     "consistency_sample",
     "gaussian_consistency_gain",
+    "gaussian_distillation_losses",
+    "gaussian_distillation_gradient",
+    "gaussian_distillation_path",
+    "particle_distillation_gradient",
     "skip_weights",
     "tune_skip",
     "sample_tuned",
