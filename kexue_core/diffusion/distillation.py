@@ -79,7 +79,8 @@ def gaussian_distillation_losses(
     other = mu if critic_mean is None else _checks.array("critic_mean", critic_mean)
     width = tau if critic_std is None else _checks.array("critic_std", critic_std, low=0, open="low")
     named = [("critic_mean", other, 0), ("critic_std", width, 0)]
-    _checks.broadcast(("mu", mu, 0), ("tau", tau, 0), ("mean", mean, 0), ("std", std, 0), ("bar_alpha", a, 0), *named)
+    named += [("mean", mean, 0), ("std", std, 0), ("bar_alpha", a, 0)]
+    zero = np.zeros(_checks.broadcast(("mu", mu, 0), ("tau", tau, 0), *named))
     with np.errstate(all="ignore"):
         U, V, W = ((a * spread) ** 2 + b2 for spread in (std, tau, width))
         # T / bar_beta and C / bar_beta have the means t and c and the slopes 1/U and 1/W; E[T eps] = bar_beta^2 / U.
@@ -88,8 +89,8 @@ def gaussian_distillation_losses(
         first = b2 * ((t - c) ** 2 + V * (1 / U - 1 / W) ** 2)
         second = b2 * (TT - TC - 1 / U + 1 / W)
         third = b2 * (TT - 2 / U + 1 / W)
-    names = "mu", "tau", "std"
-    return _checks.result(first, *names), _checks.result(second, *names), _checks.result(third, *names)
+    first, second, third = (_checks.result(zero + loss, "mu", "tau", "std") for loss in (first, second, third))
+    return first, second, third
 
 
 def gaussian_distillation_gradient(
@@ -143,7 +144,7 @@ def gaussian_distillation_gradient(
     mu, tau, mean, std, a, b2 = _gaussian(mu, tau, mean, std, bar_alpha)
     weights = _checks.array("weights", weights, core=1, last=3)
     named = [("mean", mean, 0), ("std", std, 0), ("bar_alpha", a, 0), ("weights", weights, 1)]
-    _checks.broadcast(("mu", mu, 0), ("tau", tau, 0), *named)
+    zero = np.zeros(_checks.broadcast(("mu", mu, 0), ("tau", tau, 0), *named))
     one, two, three = np.moveaxis(weights, -1, 0)
     with np.errstate(all="ignore"):
         U, V = (a * std) ** 2 + b2, (a * tau) ** 2 + b2
@@ -151,7 +152,7 @@ def gaussian_distillation_gradient(
         k, d, c = (a * (std - tau)) * (a * (std + tau)) / U, mu - mean, 2 * a * a * b2
         d_mu = c * d / U * ((two / 2 - (one + two) * k) / V + three / U)
         d_tau = c * tau * (one * (k / V) ** 2 - two * k / V / U + three / U / U)
-    return _checks.result(d_mu, "mu", "tau", "weights"), _checks.result(d_tau, "mu", "tau", "weights")
+    return _checks.result(zero + d_mu, "mu", "tau", "weights"), _checks.result(zero + d_tau, "mu", "tau", "weights")
 
 
 def gaussian_distillation_path(
@@ -314,7 +315,7 @@ def particle_distillation_gradient(
     with np.errstate(over="ignore", invalid="ignore"):
         x = a * y[..., None] + width * u
         T, T_slope = _noise(x, b, a * means, np.hypot(a * stds, b), weights)
-        flat, own_slope = _noise(x.reshape(*y.shape[:-1], -1), b, a * y[..., None, :], width, 1.0)
+        flat, own_slope = _noise(x.reshape(*y.shape[:-1], y.shape[-1] * nodes), b, a * y[..., None, :], width, 1.0)
         C, C_slope = flat.reshape(x.shape), own_slope.reshape(x.shape)
         eps = b / width * u  # the mean of eps given x and the particle
         gap, gap_slope = T - C, T_slope - C_slope
