@@ -20,6 +20,12 @@ from kexue_core.diffusion.denoisers import (
     disk_images,
     velocity,
 )
+from kexue_core.diffusion.distillation import (
+    gaussian_distillation_gradient,
+    gaussian_distillation_losses,
+    gaussian_distillation_path,
+    particle_distillation_gradient,
+)
 from kexue_core.diffusion.flow import consistency_mixture, flow_denoise, flow_velocity_variance
 from kexue_core.diffusion.idempotent import ign_descent, ign_equilibria, ign_gradient
 from kexue_core.diffusion.idempotent_net import MapNet, ign_net_gradient, map_net, random_map_net, train_ign
@@ -112,6 +118,10 @@ __all__ = [
     "train_consistency",
     "consistency_sample",
     "gaussian_consistency_gain",
+    "gaussian_distillation_losses",
+    "gaussian_distillation_gradient",
+    "gaussian_distillation_path",
+    "particle_distillation_gradient",
     "skip_weights",
     "tune_skip",
     "sample_tuned",
