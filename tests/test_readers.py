@@ -24,6 +24,7 @@ CHANGES = {
     "snr_high_resolution": ("small = 64", "small = 32"),
     "amed_sampler": ("disk_images(32, 8, rng[0])", "disk_images(24, 8, rng[0])"),
     "consistency_models": ('three["weights"] = [0.3, 0.5, 0.2]', 'three["weights"] = [0.5, 0.3, 0.2]'),
+    "ddpm_codebooks": ("n, T = 16, 100", "n, T = 12, 100"),
     "skip_tuning": ("np.array([0.3, 0.5, 0.2]), 0.2", "np.array([0.3, 0.5, 0.2]), 0.5"),
     "hippo": ("np.sin(6 * np.pi * t)", "np.sin(24 * np.pi * t)"),
     "s4": ("sizes = (16, 64, 256)", "sizes = (1, 64, 256)"),

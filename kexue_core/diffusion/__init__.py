@@ -6,6 +6,16 @@ from kexue_core.diffusion.ancestral import (
     posterior_coefficients,
     reverse_noise,
 )
+from kexue_core.diffusion.codebooks import (
+    codebook,
+    codebook_encode,
+    codebook_errors,
+    codebook_sample,
+    exact_schedule,
+    max_normal_moments,
+    pack_codes,
+    unpack_codes,
+)
 from kexue_core.diffusion.consistency import (
     ConsistencyTable,
     consistency_sample,
@@ -110,6 +120,14 @@ __all__ = [
     "train_consistency",
     "consistency_sample",
     "gaussian_consistency_gain",
+    "exact_schedule",
+    "codebook",
+    "codebook_sample",
+    "codebook_encode",
+    "pack_codes",
+    "unpack_codes",
+    "max_normal_moments",
+    "codebook_errors",
     "skip_weights",
     "tune_skip",
     "sample_tuned",
