@@ -6,16 +6,9 @@ from kexue_core.diffusion.ancestral import (
     posterior_coefficients,
     reverse_noise,
 )
-from kexue_core.diffusion.codebooks import (
-    codebook,
-    codebook_encode,
-    codebook_errors,
-    codebook_sample,
-    exact_schedule,
-    max_normal_moments,
-    pack_codes,
-    unpack_codes,
-)
+from kexue_core.diffusion.codebook_noise import codebook, exact_schedule
+from kexue_core.diffusion.codebook_rate import codebook_errors, max_normal_moments, pack_codes, unpack_codes
+from kexue_core.diffusion.codebooks import codebook_encode, codebook_sample
 from kexue_core.diffusion.consistency import (
     ConsistencyTable,
     consistency_sample,
