@@ -19,7 +19,6 @@ SHELVES = (
     "diffusion",
     "state_space",
     "matrices",
-    "optimization",
     "experts",
     "mathematics",
     "engineering",
@@ -45,6 +44,10 @@ MODES = {"means": A([[-1.0], [1.0]]), "stds": A([0.5, 1.0]), "weights": A([0.5, 
 GAUSS = {"mean": A([0.5, 0.0]), "cov": A([[1.0, 0.5], [0.5, 2.0]]), "lam_idem": A([1.0]), "lam_tight": A([0.5])}
 TERMS = {"lam_idem": 1.0, "lam_tight": 0.125}
 LAYER = MapNet((A([[[0.5, 0.0], [0.25, 1.0]]]),), (A([[[0.5, 1.0]]]),))
+
+
+def BOOK(t):
+    return A([[1.0, 0.5], [-0.5, 1.0], [0.25, -1.0]]) * t
 
 
 def identity(x, t):
@@ -223,6 +226,35 @@ EXAMPLES = {
     "fit_codebook": {"x": A([[0.0], [1.0], [4.0]]), "size": 2, "rng": np.random.default_rng, "steps": 2},
     "quantize": {"x": A([[0.25, 0.5], [1.0, 2.0]]), "codes": A([[0.0, 0.5], [1.0, 1.0]])},
     "energy_distance": {"x": A([[[0.0], [1.0]]]), "y": A([[[2.0], [4.0], [0.5]]])},
+    "exact_schedule": {"T": 4},
+    "codebook": {"t": 2, "size": 4, "d": 2, "seed": 1},
+    "codebook_sample": {
+        "denoise": denoise_gaussian,
+        "x": A([[1.0, 2.0]]),
+        "schedule": SCHEDULE,
+        "codebook": BOOK,
+        "codes": A([[0, 1, 2]]),
+        "sigma": A([0.5, 0.5, 1.0, 1.0]),
+    },
+    "codebook_encode": {
+        "denoise": denoise_gaussian,
+        "x": A([[1.0, 2.0]]),
+        "schedule": SCHEDULE,
+        "codebook": BOOK,
+        "toward": A([[0.5, 1.0]]),
+        "sigma": A([0.5, 0.5, 1.0, 1.0]),
+    },
+    "pack_codes": {"codes": A([1, 0, 2]), "size": 3},
+    "unpack_codes": {"data": b"\x0b", "size": 3, "n": 3},
+    "max_normal_moments": {"size": A([2.0, 4.0])},
+    "codebook_errors": {
+        "schedule": SCHEDULE,
+        "size": A([2.0, 4.0]),
+        "variances": A([1.0, 0.5]),
+        "copies": A([2.0, 1.0]),
+        "power": A([0.5, 1.0]),
+        "sigma": A([0.5, 0.5, 1.0, 1.0]),
+    },
     "flow_denoise": {"denoise": denoise_gaussian, "x": A([[1.0, 2.0]]), "t": A([0.5])},
     "flow_velocity_variance": {"x": A([[1.0]]), "t": A([0.5]), **MODES},
     "consistency_mixture": {"x": A([[1.0]]), "t": A([0.5]), **MODES},
@@ -377,6 +409,8 @@ def call(name, **changes):
 
 def parts(result):
     """Return the arrays and numbers of a result, whatever it is made of."""
+    if isinstance(result, bytes):
+        return [A(list(result))]
     if isinstance(result, tuple | list | dict):
         elements = result.values() if isinstance(result, dict) else result
         return [part for element in elements for part in parts(element)]
@@ -429,7 +463,9 @@ def test_what_is_no_array_of_numbers_is_refused_by_name(name, argument):
         value.astype(int).astype("M8[D]"),
         np.full(value.shape, None),
         "text",
-        None if argument not in ("sigma", "target", "bias", "grid", "x0", "weights", "bar_beta", "s_end") else {},
+        None
+        if argument not in ("sigma", "target", "bias", "grid", "x0", "weights", "bar_beta", "s_end", "power")
+        else {},
         [1.0, [2.0]],
     ):
         with pytest.raises(TypeError, match=start + r".*, got .{1,80}$"):
@@ -638,6 +674,9 @@ BATCHES = {
     "solve_diffusion_ode": "x",
     "solve_reference": "x",
     "ancestral_sample": "x",
+    "codebook_sample": "x codes",
+    "codebook_encode": "x toward",
+    "codebook_errors": "size",
     "flow_denoise": "x t",
     "flow_velocity_variance": "x t",
     "consistency_mixture": "x t",

@@ -6,6 +6,9 @@ from kexue_core.diffusion.ancestral import (
     posterior_coefficients,
     reverse_noise,
 )
+from kexue_core.diffusion.codebook_noise import codebook, exact_schedule
+from kexue_core.diffusion.codebook_rate import codebook_errors, max_normal_moments, pack_codes, unpack_codes
+from kexue_core.diffusion.codebooks import codebook_encode, codebook_sample
 from kexue_core.diffusion.consistency import (
     ConsistencyTable,
     consistency_sample,
@@ -122,6 +125,14 @@ __all__ = [
     "gaussian_distillation_gradient",
     "gaussian_distillation_path",
     "particle_distillation_gradient",
+    "exact_schedule",
+    "codebook",
+    "codebook_sample",
+    "codebook_encode",
+    "pack_codes",
+    "unpack_codes",
+    "max_normal_moments",
+    "codebook_errors",
     "skip_weights",
     "tune_skip",
     "sample_tuned",

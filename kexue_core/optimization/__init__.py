@@ -1,1 +1,0 @@
-"""Optimization: steps, decay, flows and how fast they converge."""
