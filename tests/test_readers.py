@@ -25,7 +25,7 @@ CHANGES = {
     "amed_sampler": ("disk_images(32, 8, rng[0])", "disk_images(24, 8, rng[0])"),
     "consistency_models": ('three["weights"] = [0.3, 0.5, 0.2]', 'three["weights"] = [0.5, 0.3, 0.2]'),
     "skip_tuning": ("np.array([0.3, 0.5, 0.2]), 0.2", "np.array([0.3, 0.5, 0.2]), 0.5"),
-    "score_identity_distillation": ("bar_alpha = 0.9\n", "bar_alpha = 0.5\n"),
+    "score_identity_distillation": ("bar_alpha, a_stops = 0.9", "bar_alpha, a_stops = 0.5"),
     "hippo": ("np.sin(6 * np.pi * t)", "np.sin(24 * np.pi * t)"),
     "s4": ("sizes = (16, 64, 256)", "sizes = (1, 64, 256)"),
     "monarch": ('"uniform": lambda g, shape: g.random(shape)', '"uniform": lambda g, shape: g.standard_normal(shape)'),
