@@ -26,7 +26,7 @@ CHANGES = {
     "consistency_models": ('three["weights"] = [0.3, 0.5, 0.2]', 'three["weights"] = [0.5, 0.3, 0.2]'),
     "idempotent_generation": ("a = 1\n", "a = 1.5\n"),
     "skip_tuning": ("np.array([0.3, 0.5, 0.2]), 0.2", "np.array([0.3, 0.5, 0.2]), 0.5"),
-    "score_identity_distillation": ("bar_alpha = 0.9\n", "bar_alpha = 0.5\n"),
+    "score_identity_distillation": ("bar_alpha, a_stops = 0.9", "bar_alpha, a_stops = 0.5"),
     "hippo": ("np.sin(6 * np.pi * t)", "np.sin(24 * np.pi * t)"),
     "s4": ("sizes = (16, 64, 256)", "sizes = (1, 64, 256)"),
     "monarch": ('"uniform": lambda g, shape: g.random(shape)', '"uniform": lambda g, shape: g.standard_normal(shape)'),
