@@ -25,6 +25,7 @@ CHANGES = {
     "amed_sampler": ("disk_images(32, 8, rng[0])", "disk_images(24, 8, rng[0])"),
     "consistency_models": ('three["weights"] = [0.3, 0.5, 0.2]', 'three["weights"] = [0.5, 0.3, 0.2]'),
     "idempotent_generation": ("a = 1\n", "a = 1.5\n"),
+    "ddpm_codebooks": ("n, T = 16, 100", "n, T = 12, 100"),
     "skip_tuning": ("np.array([0.3, 0.5, 0.2]), 0.2", "np.array([0.3, 0.5, 0.2]), 0.5"),
     "score_identity_distillation": ("bar_alpha, a_stops = 0.9", "bar_alpha, a_stops = 0.5"),
     "hippo": ("np.sin(6 * np.pi * t)", "np.sin(24 * np.pi * t)"),

@@ -1,4 +1,4 @@
-"""What the samplers share: the doors for times, for what a denoiser returns, for mixtures on a line."""
+"""What the samplers share: doors for times, denoisers and mixtures on a line; the way down a chain."""
 
 from __future__ import annotations
 
@@ -33,6 +33,23 @@ def denoised(denoise: Denoiser, x: Array, t: Any, shape: tuple[int, ...]) -> Arr
     if value.shape != shape:
         raise ValueError(f"denoise(x, t) must have the shape {shape} of x, got {value.shape}")
     return value
+
+
+def descend(denoise: Denoiser, x: Array, schedule: Any, step: Any, noise: Any, callback: Callback | None) -> Array:
+    """Return ``x_0`` of a chain: ``u_t D + v_t x`` with ``step = (u, v)``, and ``noise(t, x, D)`` unless it is None."""
+    u, v = step
+    for i in range(len(u) - 1, -1, -1):
+        if callback is not None:
+            callback(i + 1, x.copy())
+        a, b = schedule.bar_alpha[i], schedule.bar_beta[i]
+        with np.errstate(over="ignore", invalid="ignore"):
+            guess = denoised(denoise, x / a, b / a, x.shape)
+            mean, added = u[i] * guess + v[i] * x, noise(i + 1, x, guess)
+            x = mean if added is None else mean + added
+    x = _checks.result(x, "x", "sigma")
+    if callback is not None:
+        callback(0, x.copy())
+    return x
 
 
 def not_negative(name: str, value: ArrayLike) -> Array:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kexue_core import _checks
-from kexue_core.diffusion._common import Callback, Denoiser, denoised, not_negative
+from kexue_core.diffusion._common import Callback, Denoiser, descend, not_negative
 from kexue_core.diffusion.schedules import Schedule
 
 __all__ = ["posterior_coefficients", "reverse_noise", "ancestral_sample", "gaussian_chain_variance"]
@@ -153,23 +153,15 @@ def ancestral_sample(
     array([0.006])
     """
     x = _checks.array("x", x, core=1)
-    u, v = posterior_coefficients(schedule)
     sigma = _noise(sigma, schedule, x.shape)
     noisy = sigma.any()
     if noisy:
         rng = _checks.generator("rng", rng)
-    levels = zip(u.tolist(), v.tolist(), schedule.bar_alpha.tolist(), schedule.bar_beta.tolist())
-    for t, (u_t, v_t, a, b) in reversed(list(enumerate(levels, start=1))):
-        if callback is not None:
-            callback(t, x.copy())
-        with np.errstate(over="ignore", invalid="ignore"):
-            x = u_t * denoised(denoise, x / a, b / a, x.shape) + v_t * x
-            if noisy:
-                x += sigma[..., t - 1] * rng.standard_normal(x.shape)
-    x = _checks.result(x, "x", "sigma")
-    if callback is not None:
-        callback(0, x.copy())
-    return x
+
+    def noise(t, x, guess):
+        return sigma[..., t - 1] * rng.standard_normal(x.shape) if noisy else None
+
+    return descend(denoise, x, schedule, posterior_coefficients(schedule), noise, callback)
 
 
 def gaussian_chain_variance(
@@ -230,8 +222,8 @@ def _marginal_variances(schedule, variance):
 
 
 def _noise(sigma, schedule, shape):
-    sigma = schedule.beta if sigma is None else not_negative("sigma", sigma)
-    T = len(schedule.beta)
+    beta = _checks.instance("schedule", schedule, Schedule).beta
+    sigma, T = beta if sigma is None else not_negative("sigma", sigma), len(beta)
     try:
         fits = sigma.shape[-1:] == (T,) and np.broadcast_shapes(sigma.shape[:-1], shape) == shape
     except ValueError:

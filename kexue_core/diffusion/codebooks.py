@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kexue_core import _checks
-from kexue_core.diffusion._common import Array, Callback, Denoiser, denoised
+from kexue_core.diffusion._common import Array, Callback, Denoiser, denoised, descend
 from kexue_core.diffusion.ancestral import posterior_coefficients, reverse_noise
 from kexue_core.diffusion.schedules import Schedule
 
@@ -106,7 +106,7 @@ def codebook_sample(
             raise ValueError(f"codes must be below {len(book)}, the size of codebook({t}), got {k.max()}")
         return k
 
-    return _descend(denoise, x, schedule, codebook, sigma, choose, callback)
+    return descend(denoise, x, schedule, posterior_coefficients(schedule), _named(codebook, sigma, choose), callback)
 
 
 def codebook_encode(
@@ -180,7 +180,7 @@ def codebook_encode(
         toward = _checks.array("toward", toward, core=1, last=x.shape[-1])
         shape = _checks.broadcast(("x", x, 1), ("toward", toward, 1))
         x = np.broadcast_to(x, (*shape, x.shape[-1]))
-    u, _ = posterior_coefficients(schedule)
+    u, v = posterior_coefficients(schedule)
     bar_alpha, bar_beta = schedule.bar_alpha, schedule.bar_beta
     chosen = []
 
@@ -196,7 +196,7 @@ def codebook_encode(
         chosen.append(_checks.result(np.asarray(rates), "toward").argmax(axis=-1))
         return chosen[-1]
 
-    x = _descend(denoise, x.copy(), schedule, codebook, sigma, choose, callback)
+    x = descend(denoise, x.copy(), schedule, (u, v), _named(codebook, sigma, choose), callback)
     codes = np.stack(chosen, axis=-1) if chosen else np.zeros((*x.shape[:-1], 0), dtype=np.int64)
     return codes, x
 
@@ -212,22 +212,13 @@ def _start(x, schedule, sigma):
     return x, T, sigma
 
 
-def _descend(denoise, x, schedule, codebook, sigma, choose, callback):
-    """Go down from ``x_T`` to ``x_0``; the only place where the state changes, for both sides of the codec."""
-    u, v = posterior_coefficients(schedule)
-    for i in range(len(u) - 1, -1, -1):
-        if callback is not None:
-            callback(i + 1, x.copy())
-        a, b = schedule.bar_alpha[i], schedule.bar_beta[i]
-        with np.errstate(over="ignore", invalid="ignore"):
-            guess = denoised(denoise, x / a, b / a, x.shape)
-            mean = u[i] * guess + v[i] * x
-            if i:
-                book = _checks.array(f"codebook({i + 1})", codebook(i + 1), ndim=2, core=2, last=x.shape[-1])
-                x = mean + sigma[i] * book[choose(i + 1, x, guess, book)]
-            else:
-                x = mean
-    x = _checks.result(x, "x", "sigma")
-    if callback is not None:
-        callback(0, x.copy())
-    return x
+def _named(codebook, sigma, choose):
+    """Return the noise of each step for `descend`: the chosen codeword, and none in the last step."""
+
+    def noise(t, x, guess):
+        if t == 1:
+            return None
+        book = _checks.array(f"codebook({t})", codebook(t), ndim=2, core=2, last=x.shape[-1])
+        return sigma[t - 1] * book[choose(t, x, guess, book)]
+
+    return noise

@@ -75,12 +75,10 @@ def gaussian_distillation_losses(
     >>> [round(float(loss), 6) for loss in losses]
     [0.985512, 0.985512, 0.985512]
     """
-    mu, tau, mean, std, a, b2 = _gaussian(mu, tau, mean, std, bar_alpha)
+    mu, tau, mean, std, a, b2, named = _gaussian(mu, tau, mean, std, bar_alpha)
     other = mu if critic_mean is None else _checks.array("critic_mean", critic_mean)
     width = tau if critic_std is None else _checks.array("critic_std", critic_std, low=0, open="low")
-    named = [("critic_mean", other, 0), ("critic_std", width, 0)]
-    named += [("mean", mean, 0), ("std", std, 0), ("bar_alpha", a, 0)]
-    zero = np.zeros(_checks.broadcast(("mu", mu, 0), ("tau", tau, 0), *named))
+    zero = np.zeros(_checks.broadcast(*named, ("critic_mean", other, 0), ("critic_std", width, 0)))
     with np.errstate(all="ignore"):
         U, V, W = ((a * spread) ** 2 + b2 for spread in (std, tau, width))
         # T / bar_beta and C / bar_beta have the means t and c and the slopes 1/U and 1/W; E[T eps] = bar_beta^2 / U.
@@ -141,10 +139,9 @@ def gaussian_distillation_gradient(
     >>> d_mu.round(4), d_tau.round(4)
     (array([-0.3409,  0.4608]), array([ 0.0315, -0.101 ]))
     """
-    mu, tau, mean, std, a, b2 = _gaussian(mu, tau, mean, std, bar_alpha)
+    mu, tau, mean, std, a, b2, named = _gaussian(mu, tau, mean, std, bar_alpha)
     weights = _checks.array("weights", weights, core=1, last=3)
-    named = [("mean", mean, 0), ("std", std, 0), ("bar_alpha", a, 0), ("weights", weights, 1)]
-    zero = np.zeros(_checks.broadcast(("mu", mu, 0), ("tau", tau, 0), *named))
+    zero = np.zeros(_checks.broadcast(*named, ("weights", weights, 1)))
     one, two, three = np.moveaxis(weights, -1, 0)
     with np.errstate(all="ignore"):
         U, V = (a * std) ** 2 + b2, (a * tau) ** 2 + b2
@@ -207,12 +204,11 @@ def gaussian_distillation_path(
     >>> means[-1].round(1) + 0, stds[-1].round(1)
     (array([9.8, 0. ]), array([0., 1.]))
     """
-    mu, tau, mean, std, a, _ = _gaussian(mu, tau, mean, std, bar_alpha)
+    mu, tau, mean, std, a, _, named = _gaussian(mu, tau, mean, std, bar_alpha)
     weights = _checks.array("weights", weights, core=1, last=3)
     length = _checks.number("length", length, low=0, open="low")
     steps = _checks.integer("steps", steps, low=0, high=100_000)
-    named = [("mean", mean, 0), ("std", std, 0), ("bar_alpha", a, 0), ("weights", weights, 1)]
-    shape = _checks.broadcast(("mu", mu, 0), ("tau", tau, 0), *named)
+    shape = _checks.broadcast(*named, ("weights", weights, 1))
     place, log_tau = np.broadcast_to(mu / std, shape), np.broadcast_to(np.log(tau), shape)
     target, log_std = mean / std, np.log(std)
     options = {"mean": mean, "std": std, "bar_alpha": a, "weights": weights}
@@ -342,7 +338,9 @@ def _noise(x, b, centres, widths, weights):
 
 
 def _gaussian(mu, tau, mean, std, bar_alpha):
+    """Return student, teacher, level and ``bar_beta^2``, checked, and what `_checks.broadcast` takes of them."""
     mu, tau = _checks.array("mu", mu), _checks.array("tau", tau, low=0, open="low")
     mean, std = _checks.array("mean", mean), _checks.array("std", std, low=0, open="low")
     a = _checks.array("bar_alpha", bar_alpha, low=0, high=1, open="both")
-    return mu, tau, mean, std, a, (1 - a) * (1 + a)
+    named = ("mu", mu, 0), ("tau", tau, 0), ("mean", mean, 0), ("std", std, 0), ("bar_alpha", a, 0)
+    return mu, tau, mean, std, a, (1 - a) * (1 + a), named

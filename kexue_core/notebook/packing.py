@@ -15,14 +15,15 @@ import numpy as np
 __all__ = ["pack_frames", "unpack_frames"]
 
 _ATTRIBUTE = re.compile(r'(?<= )(?:d|x|y|transform|points)="[^"]*"')
-_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+# A number; or what turns and scales, whole: over the width of an image a tenth in a factor adds up.
+_NUMBER = re.compile(r"matrix\((?:[^ ]+ ){3}[^ ]+|scale\([^)]*\)|-?\d+(?:\.\d+)?")
 _SLOT = "\x01"
 
 
 def pack_frames(svgs):
     """Return the pictures as a JSON header and the bytes behind it.
 
-    Coordinates are rounded to a tenth of a point.
+    Coordinates are rounded to a tenth of a point, scales are not.
 
     Parameters
     ----------
@@ -103,9 +104,11 @@ def _split(svg):
     tenths = []
 
     def number(match):
+        if match[0].startswith(("matrix", "scale")):
+            return match[0]
         value = float(match[0])
         if abs(value) < 1 and round(value, 1) != value:
-            return match[0]  # a scale or an opacity: a tenth would be too coarse
+            return match[0]  # an opacity: a tenth would be too coarse
         tenths.append(round(value * 10))
         return _SLOT
 
