@@ -11,7 +11,7 @@ import pytest
 from kexue_core import _checks
 from kexue_core.attention import attention_state
 from kexue_core.diffusion import MapNet, ddpm_schedule, denoise_gaussian, random_skip_net
-from kexue_core.engineering import InvertedIndex
+from kexue_core.engineering import InvertedIndex, PaperId, build_automaton
 
 SHELVES = (
     "positions",
@@ -28,6 +28,8 @@ FUNCTIONS = {n: getattr(m, n) for m in HOMES.values() for n in m.__all__ if insp
 
 A = np.array
 INDEX = InvertedIndex(["a road to the road", "the loss of a road"])
+AUTOMATON = build_automaton([[("ab", 1, 2)]])
+PAPER = PaperId("arxiv", "2402.12354")
 SCHEDULE = ddpm_schedule(4)
 BLOCKS = A([[[2.0, 1.0], [1.0, 3.0]], [[1.0, 0.0], [2.0, 1.0]]])
 SYSTEM = {"A": A([[-1.0, 0.0], [1.0, -2.0]]), "b": A([1.0, 2.0])}
@@ -382,6 +384,22 @@ EXAMPLES = {
     "expand": {"index": INDEX, "query": "roads"},
     "rank": {"index": INDEX, "words": [{"road": 1.0}], "k": 2},
     "excerpt": {"index": INDEX, "text": "a road", "words": [{"road": 1.0}], "width": 8},
+    "build_automaton": {"shapes": [[("ab", 1, 2)]]},
+    "walk": {"automaton": AUTOMATON, "text": "ab"},
+    "path_counts": {"automaton": AUTOMATON},
+    "rank_word": {"automaton": AUTOMATON, "word": "ab"},
+    "unrank_word": {"automaton": AUTOMATON, "rank": 2},
+    "explain_address": {"text": "2402.12354"},
+    "find_paper_ids": {"text": "2402.12354"},
+    "pick_paper_ids": {"evidence": "2402.12354"},
+    "render_source": {"paper": PAPER},
+    "render_reader": {"papers": [PAPER]},
+    "render_search": {"text": "a road"},
+    "rank_arxiv": {"key": "2402.12354"},
+    "unrank_arxiv": {"rank": 5},
+    "paper_link_script": {"template": "TABLE"},
+    "priority_waits": {"rates": A([0.25, 0.5]), "service_rate": 2.0},
+    "simulate_priority": {"rng": np.random.default_rng, "rates": A([0.25, 0.5]), "service_rate": 2.0, "jobs": 5},
     "cosine_integral": {"x": A([0.5, 8.0])},
     "normal_cdf": {"s": A([0.5, -1.0])},
     "normal_quantile": {"t": A([0.5, 0.25])},
