@@ -1,11 +1,21 @@
 """Index and search against SQLite's FTS5, and against bm25s, rank-bm25 and jieba where they are installed."""
 
+import re
 import sqlite3
 
 import numpy as np
 from _measure import compare, package
 
-from kexue_core.engineering import InvertedIndex, bm25_scores, related, search, token_spans, tokenize
+from kexue_core.engineering import (
+    InvertedIndex,
+    bm25_scores,
+    find_paper_ids,
+    related,
+    search,
+    token_spans,
+    tokenize,
+    unrank_arxiv,
+)
 
 BOUND = "one Python call per text and per term of a query; the sums are numpy's"
 ENGINE = "FTS5 is written in C"
@@ -132,6 +142,17 @@ def main():
                     lambda: list(jieba.cut_for_search(long)),
                     difference=False,
                 )
+    addresses = " ".join(f"https://arxiv.org/abs/{unrank_arxiv(rank)}" for rank in range(0, 10**8, 3200))
+    for label, text in (("addresses", addresses), ("digits", "0" * 10**6), ("starts", "openreview.net/?id=" * 55_000)):
+        for part in (text[: len(text) // 10], text):
+            compare(
+                f"find_paper_ids, {label} | the rule of 2024",
+                f"{len(part)} characters",
+                lambda: find_paper_ids(part),
+                lambda: re.findall(r"[0-9]{4}\.[0-9]{4,5}", part),
+                difference=False,
+                note="the regular expression runs in C; both linear",
+            )
 
 
 if __name__ == "__main__":

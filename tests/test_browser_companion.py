@@ -11,26 +11,67 @@ import pytest
 
 from extensions import companion
 from extensions.page_form import FLAGS
-from kexue_core.engineering import _link_table, explain_address, find_paper_ids, pick_paper_ids, rank_arxiv
-from kexue_core.engineering import render_reader, render_search, render_source, unrank_arxiv, walk
+from kexue_core.engineering import (
+    _link_table,
+    explain_address,
+    find_paper_ids,
+    pick_paper_ids,
+    rank_arxiv,
+    render_reader,
+    render_search,
+    render_source,
+    unrank_arxiv,
+    walk,
+)
 
 pytestmark = pytest.mark.browser
 AUTOMATA = _link_table.AUTOMATA
 TEXTS = [
-    "https://arxiv.org/abs/2402.12354v2", "export.arxiv.org/pdf/math.GT/0309136v1.pdf", "HTTP://ARXIV.ORG:80/abs/1501.00001/",
-    "https://arxiv.org:8080/abs/1501.00001", "https://user@arxiv.org/abs/1501.00001", "ftp://arxiv.org/abs/1501.00001",
-    "https://arxiv.org/abs/hep%2Dth/9901001#x", "https://doi.org/10.48550/arXiv.2402.12354", "10.48550/ARXIV.2402.12354v1",
-    "https://doi.org/10.1145/3292500.3330701", "arXiv:2402.12354", "2402.1235", "2413.12345", "0703.0001", "1412.0000",
-    "https://openreview.net/forum?noteId=1&id=ryQu7f-RZ", "https://openreview.net/forum?id=B1-q5Pqxl&id=B1-q5Pqxl",
-    "https://openreview.net/group?id=ICLR.cc/2024/Conference", "https://aclanthology.org/P19-1001",
-    "https://aclanthology.org/2024.acl-long.1.pdf", "https://aclanthology.org/events/acl-2024/", "2024.acl-long.01",
-    "https://www.ijcai.org/proceedings/2023/0012.pdf", "https://www.ijcai.org/proceedings/2023/0000.pdf",
-    "https://proceedings.mlr.press/v235/hayou24a.html", "https://proceedings.mlr.press/v235/hayou24a/hayou24a.pdf",
-    "https://proceedings.mlr.press/v235/hayou24a/other24a.pdf", "https://papers.cool/venue/12@2023@IJCAI",
-    "https://papers.cool/venue/hayou24a%40v235%40PMLR", "https://papers.cool/arxiv/2402.12354", "x@constructor", "@",
-    "constructor", "https://__proto__/abs/1501.00001", "https://evil.example/openreview.net/x?id=AAAA", "", " ", "😀2402.12354",
-    "见2402.12354。", "solv-int/9901001", "cs.SE/0703001v12345", "1501.00001v9999", "//arxiv.org/abs/1501.00001", "\n2402.12354\t",
-]  # fmt: skip
+    "https://arxiv.org/abs/2402.12354v2",
+    "export.arxiv.org/pdf/math.GT/0309136v1.pdf",
+    "HTTP://ARXIV.ORG:80/abs/1501.00001/",
+    "https://arxiv.org:8080/abs/1501.00001",
+    "https://user@arxiv.org/abs/1501.00001",
+    "ftp://arxiv.org/abs/1501.00001",
+    "https://arxiv.org/abs/hep%2Dth/9901001#x",
+    "https://doi.org/10.48550/arXiv.2402.12354",
+    "10.48550/ARXIV.2402.12354v1",
+    "https://doi.org/10.1145/3292500.3330701",
+    "arXiv:2402.12354",
+    "2402.1235",
+    "2413.12345",
+    "0703.0001",
+    "1412.0000",
+    "https://openreview.net/forum?noteId=1&id=ryQu7f-RZ",
+    "https://openreview.net/forum?id=B1-q5Pqxl&id=B1-q5Pqxl",
+    "https://openreview.net/group?id=ICLR.cc/2024/Conference",
+    "https://aclanthology.org/P19-1001",
+    "https://aclanthology.org/2024.acl-long.1.pdf",
+    "https://aclanthology.org/events/acl-2024/",
+    "2024.acl-long.01",
+    "https://www.ijcai.org/proceedings/2023/0012.pdf",
+    "https://www.ijcai.org/proceedings/2023/0000.pdf",
+    "https://proceedings.mlr.press/v235/hayou24a.html",
+    "https://proceedings.mlr.press/v235/hayou24a/hayou24a.pdf",
+    "https://proceedings.mlr.press/v235/hayou24a/other24a.pdf",
+    "https://papers.cool/venue/12@2023@IJCAI",
+    "https://papers.cool/venue/hayou24a%40v235%40PMLR",
+    "https://papers.cool/arxiv/2402.12354",
+    "x@constructor",
+    "@",
+    "constructor",
+    "https://__proto__/abs/1501.00001",
+    "https://evil.example/openreview.net/x?id=AAAA",
+    "",
+    " ",
+    "😀2402.12354",
+    "见2402.12354。",
+    "solv-int/9901001",
+    "cs.SE/0703001v12345",
+    "1501.00001v9999",
+    "//arxiv.org/abs/1501.00001",
+    "\n2402.12354\t",
+]
 
 
 def told(paper):
@@ -154,9 +195,13 @@ def extended(browser, tmp_path_factory):
     ]
     system = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
     context = browser.browser_type.launch_persistent_context(
-        tmp_path_factory.mktemp("profile"), executable_path=system, channel=None if system else "chromium",
-        headless=True, args=arguments, ignore_default_args=["--disable-extensions"],
-    )  # fmt: skip
+        tmp_path_factory.mktemp("profile"),
+        executable_path=system,
+        channel=None if system else "chromium",
+        headless=True,
+        args=arguments,
+        ignore_default_args=["--disable-extensions"],
+    )
     yield context
     context.close()
     server.shutdown()
@@ -174,7 +219,7 @@ def test_the_menu_has_one_entry(worker):
     assert worker.evaluate(code)
 
 
-# Click, as the browser does; tell which addresses were asked for. Without the permission "tabs" they cannot be seen later.
+# Click, as the browser does; tell which addresses were asked for: without the permission "tabs" nobody sees them later.
 CLICK = """(info) => {
     const asked = [], create = chrome.tabs.create;
     chrome.tabs.create = (tab) => { asked.push(tab.url); return create.call(chrome.tabs, tab); };
@@ -194,7 +239,7 @@ FOUR = {
 def test_the_first_evidence_that_names_a_paper_decides(worker, present):
     dull = {name: "https://example.org/1234.56789" for name in FOUR}
     info = {name: FOUR[name] if there else dull[name] for name, there in zip(FOUR, present)}
-    papers = pick_paper_ids(*info.values())
+    papers = pick_paper_ids(info.values())
     expected = [render_reader(papers)] if papers else [render_search(info["selectionText"])]
     assert worker.evaluate("(info) => addresses(info)", info) == expected
     without = {name: text for name, text in info.items() if text is FOUR[name]}
@@ -204,11 +249,14 @@ def test_the_first_evidence_that_names_a_paper_decides(worker, present):
 @pytest.mark.parametrize(
     ("info", "expected"),
     [
-        ({"selectionText": "2402.12354, 2402.12354v3 and hep-th/9901001"}, "https://papers.cool/arxiv/2402.12354,hep-th/9901001"),
+        (
+            {"selectionText": "2402.12354, 2402.12354v3 and hep-th/9901001"},
+            "https://papers.cool/arxiv/2402.12354,hep-th/9901001",
+        ),
         ({"linkUrl": "https://openreview.net/forum?id=ryQu7f-RZ"}, "https://papers.cool/venue/ryQu7f-RZ@OpenReview"),
         ({"selectionText": "gradient & flow"}, "https://papers.cool/arxiv/search?highlight=1&query=gradient%20flow"),
     ],
-)  # fmt: skip
+)
 def test_a_click_on_the_entry_opens_the_page_of_the_paper(extended, worker, info, expected):
     with extended.expect_page() as opened:
         assert worker.evaluate(CLICK, info) == [expected]

@@ -391,7 +391,7 @@ EXAMPLES = {
     "unrank_word": {"automaton": AUTOMATON, "rank": 2},
     "explain_address": {"text": "2402.12354"},
     "find_paper_ids": {"text": "2402.12354"},
-    "pick_paper_ids": {"evidence": "2402.12354"},
+    "pick_paper_ids": {"evidence": ["2402.12354"]},
     "render_source": {"paper": PAPER},
     "render_reader": {"papers": [PAPER]},
     "render_search": {"text": "a road"},

@@ -6,6 +6,7 @@ Every function takes any string: it ends after a number of steps proportional to
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kexue_core import _checks
@@ -120,12 +121,12 @@ def find_paper_ids(text: str) -> list[PaperId]:
     return list(found)
 
 
-def pick_paper_ids(*evidence: str | None) -> list[PaperId]:
+def pick_paper_ids(evidence: Iterable[str | None]) -> list[PaperId]:
     """Return the papers of the first text that names any: of the selection, else the link, else the page.
 
     Parameters
     ----------
-    *evidence : str or None
+    evidence : iterable of str or None
         In the order in which they count.
 
     Returns
@@ -144,7 +145,7 @@ def pick_paper_ids(*evidence: str | None) -> list[PaperId]:
 
     Examples
     --------
-    >>> [p.key for p in pick_paper_ids("Attention", None, "https://arxiv.org/abs/1706.03762")]
+    >>> [p.key for p in pick_paper_ids(["Attention", None, "https://arxiv.org/abs/1706.03762"])]
     ['1706.03762']
     """
     for text in evidence:

@@ -10,9 +10,12 @@ from kexue_core.engineering import build_automaton, path_counts, rank_word, unra
 CASES = [
     ([[("ab", 1, 2)]], "[ab]{1,2}"),
     ([[("ab", 0, None), ("c", 1, 1)], [("b", 2, None)]], "[ab]*c|b{2,}"),
-    ([[("a", 0, 1), ("b", 0, 2), ("a", 1, 3)], [("c", 1, 1), ("abc", 0, None), ("c", 1, 1)]], "a?b{0,2}a{1,3}|c[abc]*c"),
+    (
+        [[("a", 0, 1), ("b", 0, 2), ("a", 1, 3)], [("c", 1, 1), ("abc", 0, None), ("c", 1, 1)]],
+        "a?b{0,2}a{1,3}|c[abc]*c",
+    ),
     ([[("a", 2, None), ("b", 0, 0)], []], "a{2,}|"),
-]  # fmt: skip
+]
 TEXTS = ["".join(text) for n in range(8) for text in itertools.product("abc", repeat=n)]
 
 
