@@ -50,11 +50,12 @@ def priority_waits(rates: ArrayLike, service_rate: float = 1.0) -> NDArray[np.fl
     """
     rates = _checks.array("rates", rates, core=1, low=0)
     mu = _checks.number("service_rate", service_rate, low=0, open="low")
-    load = np.cumsum(rates, axis=-1) / mu
+    with np.errstate(over="ignore"):  # far beyond 1 it does not matter how far
+        load = np.minimum(np.cumsum(rates / mu, axis=-1), 1.0)
     before = np.concatenate([np.zeros((*load.shape[:-1], 1)), load[..., :-1]], axis=-1)
-    residual = np.minimum(load[..., -1:], 1) / mu
+    residual = load[..., -1:] / mu
     free = np.where(load < 1, (1 - before) * (1 - load), 1)
-    return np.where(load < 1, residual / free, np.inf)
+    return np.where(load < 1, residual / free, np.inf)[()]
 
 
 def simulate_priority(
