@@ -19,6 +19,7 @@ SHELVES = (
     "diffusion",
     "state_space",
     "matrices",
+    "optimization",
     "experts",
     "mathematics",
     "engineering",

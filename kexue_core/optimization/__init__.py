@@ -1,0 +1,1 @@
+"""Optimization: steps, decay, flows and how fast they converge."""
