@@ -1,4 +1,4 @@
-"""Monarch products and systems against the dense ones, projection against a loop, butterfly against dense factors."""
+"""Monarch against dense products, projection against a loop, butterfly against factors, the sign against products."""
 
 import numpy as np
 from _measure import compare
@@ -10,6 +10,8 @@ from kexue_core.matrices import (
     monarch_matvec,
     monarch_project,
     monarch_solve,
+    msign,
+    newton_schulz,
 )
 
 SMALL = "a few microseconds of checks decide"
@@ -37,6 +39,15 @@ def projected_by_a_loop(a, b):
             u, s, vh = np.linalg.svd(slices[:, j, k, :], full_matrices=False)
             closest[:, j, k, :] = s[0] * np.outer(u[:, 0], vh[0])
     return closest.reshape(a.shape)
+
+
+def bare_products(a, steps=5):
+    """Return the last of the three products of each Newton-Schulz step, and nothing else."""
+    x = a / np.linalg.norm(a)
+    for _ in range(steps):
+        gram = x @ x.T
+        product = (gram @ gram) @ x
+    return product
 
 
 def main():
@@ -91,6 +102,24 @@ def main():
             lambda: butterfly_dense(factors),
             lambda: dense_butterfly(factors),
         )
+    for n, m in ((64, 64), (256, 256), (256, 1024), (1024, 1024)):
+        a = rng.standard_normal((n, m))
+        compare(
+            "newton_schulz, five steps | its bare products",
+            f"{n}x{m}",
+            lambda: newton_schulz(a),
+            lambda: bare_products(a),
+            difference=False,
+            note=SMALL if n < 256 else "",
+        )
+        if n <= 256:
+            compare(
+                "newton_schulz, five steps | msign by SVD",
+                f"{n}x{m}",
+                lambda: newton_schulz(a),
+                lambda: msign(a),
+                difference=False,
+            )
     for batch, rows in crossover.items():
         first = next((n for n, ratio in rows if ratio <= 1), None)
         print(f"  the fast product is at or below the dense one's time from n = {first} on, batch {batch}")

@@ -1,6 +1,14 @@
-"""Structured matrices: Monarch and butterfly."""
+"""Structured matrices: Monarch and butterfly; the matrix sign."""
 
 from kexue_core.matrices.butterfly import butterfly_dense, butterfly_dim
+from kexue_core.matrices.matrix_sign import (
+    NS_COEFFICIENTS,
+    Accuracy,
+    msign,
+    newton_schulz,
+    ns_accuracy,
+    ns_polynomial,
+)
 from kexue_core.matrices.monarch import (
     Monarch,
     block_permutation,
@@ -25,4 +33,10 @@ __all__ = [
     "low_rank_error",
     "butterfly_dense",
     "butterfly_dim",
+    "NS_COEFFICIENTS",
+    "msign",
+    "newton_schulz",
+    "ns_polynomial",
+    "Accuracy",
+    "ns_accuracy",
 ]

@@ -1,0 +1,23 @@
+"""Optimization: steps, decay, flows and how fast they converge."""
+
+from kexue_core.optimization.muon import (
+    MuonState,
+    adam_rms,
+    muon_step,
+    rms_matched_scale,
+    root_mean_square,
+    schatten_direction,
+    schatten_norm,
+    svd_entropy,
+)
+
+__all__ = [
+    "schatten_norm",
+    "schatten_direction",
+    "root_mean_square",
+    "rms_matched_scale",
+    "svd_entropy",
+    "adam_rms",
+    "MuonState",
+    "muon_step",
+]
