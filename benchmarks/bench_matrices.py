@@ -1,4 +1,4 @@
-"""Monarch products and systems against the dense ones, projection against a loop, butterfly against dense factors."""
+"""Monarch and butterfly products against dense ones, projection against a loop; the top triple against the SVD."""
 
 import numpy as np
 from _measure import compare
@@ -10,7 +10,9 @@ from kexue_core.matrices import (
     monarch_matvec,
     monarch_project,
     monarch_solve,
+    power_iteration,
 )
+from kexue_core.optimization import spectral_decay_step
 
 SMALL = "a few microseconds of checks decide"
 
@@ -37,6 +39,31 @@ def projected_by_a_loop(a, b):
             u, s, vh = np.linalg.svd(slices[:, j, k, :], full_matrices=False)
             closest[:, j, k, :] = s[0] * np.outer(u[:, 0], vh[0])
     return closest.reshape(a.shape)
+
+
+def decay_by_svd(w, rate):
+    """Return a step of spectral decay with the exact top triple."""
+    u, s, vh = np.linalg.svd(w, full_matrices=False)
+    return w - rate * s[0] * np.outer(u[:, 0], vh[0])
+
+
+def top_singular(rng):
+    """Print what the top singular triple costs: one warm-started product, ten products, and the whole SVD."""
+    for n in (32, 128, 512):
+        w = rng.standard_normal((n, n))
+        v = power_iteration(w, rng.standard_normal(n), 3000).v
+        compare(
+            "spectral_decay_step | step with the SVD",
+            f"n={n}",
+            lambda: spectral_decay_step(w, 1e-3, v).w,
+            lambda: decay_by_svd(w, 1e-3),
+        )
+        compare(
+            "power_iteration, 10 | all singular values",
+            f"n={n}",
+            lambda: power_iteration(w, v, 10).sigma,
+            lambda: np.linalg.svd(w, compute_uv=False)[0],
+        )
 
 
 def main():
@@ -91,6 +118,7 @@ def main():
             lambda: butterfly_dense(factors),
             lambda: dense_butterfly(factors),
         )
+    top_singular(rng)
     for batch, rows in crossover.items():
         first = next((n for n, ratio in rows if ratio <= 1), None)
         print(f"  the fast product is at or below the dense one's time from n = {first} on, batch {batch}")

@@ -1,4 +1,4 @@
-"""Structured matrices: Monarch and butterfly."""
+"""Structured matrices, Monarch and butterfly; singular values, their norms and gradients."""
 
 from kexue_core.matrices.butterfly import butterfly_dense, butterfly_dim
 from kexue_core.matrices.monarch import (
@@ -11,6 +11,14 @@ from kexue_core.matrices.monarch import (
     monarch_matvec,
     monarch_project,
     monarch_solve,
+)
+from kexue_core.matrices.singular import (
+    TopSingular,
+    clip_singular_values,
+    power_iteration,
+    schatten_gradient,
+    schatten_norm,
+    spectral_derivative,
 )
 
 __all__ = [
@@ -25,4 +33,10 @@ __all__ = [
     "low_rank_error",
     "butterfly_dense",
     "butterfly_dim",
+    "schatten_norm",
+    "schatten_gradient",
+    "spectral_derivative",
+    "TopSingular",
+    "power_iteration",
+    "clip_singular_values",
 ]
