@@ -1,4 +1,5 @@
 """Monarch against dense products, projection against a loop, butterfly against factors, the sign against products."""
+"""Monarch and butterfly products against dense ones, projection against a loop; the top triple against the SVD."""
 
 import numpy as np
 from _measure import compare
@@ -12,7 +13,9 @@ from kexue_core.matrices import (
     monarch_solve,
     msign,
     newton_schulz,
+    power_iteration,
 )
+from kexue_core.optimization import spectral_decay_step
 
 SMALL = "a few microseconds of checks decide"
 
@@ -48,6 +51,29 @@ def bare_products(a, steps=5):
         gram = x @ x.T
         product = (gram @ gram) @ x
     return product
+def decay_by_svd(w, rate):
+    """Return a step of spectral decay with the exact top triple."""
+    u, s, vh = np.linalg.svd(w, full_matrices=False)
+    return w - rate * s[0] * np.outer(u[:, 0], vh[0])
+
+
+def top_singular(rng):
+    """Print what the top singular triple costs: one warm-started product, ten products, and the whole SVD."""
+    for n in (32, 128, 512):
+        w = rng.standard_normal((n, n))
+        v = power_iteration(w, rng.standard_normal(n), 3000).v
+        compare(
+            "spectral_decay_step | step with the SVD",
+            f"n={n}",
+            lambda: spectral_decay_step(w, 1e-3, v).w,
+            lambda: decay_by_svd(w, 1e-3),
+        )
+        compare(
+            "power_iteration, 10 | all singular values",
+            f"n={n}",
+            lambda: power_iteration(w, v, 10).sigma,
+            lambda: np.linalg.svd(w, compute_uv=False)[0],
+        )
 
 
 def main():
@@ -120,6 +146,7 @@ def main():
                 lambda: msign(a),
                 difference=False,
             )
+    top_singular(rng)
     for batch, rows in crossover.items():
         first = next((n for n, ratio in rows if ratio <= 1), None)
         print(f"  the fast product is at or below the dense one's time from n = {first} on, batch {batch}")

@@ -1,4 +1,5 @@
 """Structured matrices: Monarch and butterfly; the matrix sign."""
+"""Structured matrices, Monarch and butterfly; singular values, their norms and gradients."""
 
 from kexue_core.matrices.butterfly import butterfly_dense, butterfly_dim
 from kexue_core.matrices.matrix_sign import (
@@ -20,6 +21,14 @@ from kexue_core.matrices.monarch import (
     monarch_project,
     monarch_solve,
 )
+from kexue_core.matrices.singular import (
+    TopSingular,
+    clip_singular_values,
+    power_iteration,
+    schatten_gradient,
+    schatten_norm,
+    spectral_derivative,
+)
 
 __all__ = [
     "block_permutation",
@@ -39,4 +48,10 @@ __all__ = [
     "ns_polynomial",
     "Accuracy",
     "ns_accuracy",
+    "schatten_norm",
+    "schatten_gradient",
+    "spectral_derivative",
+    "TopSingular",
+    "power_iteration",
+    "clip_singular_values",
 ]

@@ -20,4 +20,16 @@ __all__ = [
     "adam_rms",
     "MuonState",
     "muon_step",
+from kexue_core.optimization.decay import (
+    DecayStep,
+    decayed_spectrum,
+    merge_times,
+    spectral_decay_step,
+    water_level,
+)
+    "water_level",
+    "merge_times",
+    "decayed_spectrum",
+    "DecayStep",
+    "spectral_decay_step",
 ]
