@@ -643,7 +643,6 @@ BATCHES = {
     "activation_moments": "std",
     "selu_constants": "variance",
     "truncated_normal_std": "cut",
-    "projected_sgd": "theta0",
     "project_ball": "theta",
     "project_box": "theta",
     "project_simplex": "theta",
