@@ -52,4 +52,22 @@ from kexue_core.optimization.sgd import (
     "average_regret_bound",
     "last_iterate_bound",
     "coin_flip_regret",
+from kexue_core.optimization.lora import (
+    LoraPair,
+    LoraRun,
+    aligned_lr_ratio,
+    balanced_lr_ratio,
+    lora_gradients,
+    lr_ratio_theory,
+    output_changes,
+    train_lora,
+)
+    "LoraPair",
+    "LoraRun",
+    "aligned_lr_ratio",
+    "balanced_lr_ratio",
+    "lora_gradients",
+    "lr_ratio_theory",
+    "output_changes",
+    "train_lora",
 ]
