@@ -1,5 +1,4 @@
-"""Monarch against dense products, projection against a loop, butterfly against factors, the sign against products."""
-"""Monarch and butterfly products against dense ones, projection against a loop; the top triple against the SVD."""
+"""Monarch, butterfly, the sign and the top triple against dense products and the SVD, projection against a loop."""
 
 import numpy as np
 from _measure import compare
@@ -51,6 +50,8 @@ def bare_products(a, steps=5):
         gram = x @ x.T
         product = (gram @ gram) @ x
     return product
+
+
 def decay_by_svd(w, rate):
     """Return a step of spectral decay with the exact top triple."""
     u, s, vh = np.linalg.svd(w, full_matrices=False)

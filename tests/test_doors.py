@@ -379,7 +379,6 @@ EXAMPLES = {
     "newton_schulz": {"a": A([[[1.0, 2.0], [3.0, 4.0]]]), "steps": 2, "coefficients": A([1.5, -0.5, 0.0])},
     "ns_polynomial": {"x": A([0.5, 1.0]), "steps": 2, "coefficients": A([[1.5, -0.5, 0.0], [2.0, -1.0, 0.5]])},
     "ns_accuracy": {"n": 4, "m": 2, "steps": 2, "coefficients": A([1.5, -0.5, 0.0])},
-    "schatten_norm": {"a": A([[[1.0, 2.0], [3.0, 4.0]]]), "p": 3.0},
     "schatten_direction": {"g": A([[[1.0, 2.0], [3.0, 4.0]]]), "p": 3.0},
     "root_mean_square": {"a": A([[[1.0, 2.0], [3.0, 4.0]]])},
     "rms_matched_scale": {"n": 4, "m": 2, "target": 0.5},

@@ -1,7 +1,9 @@
-"""Structured matrices: Monarch and butterfly; the matrix sign."""
-"""Structured matrices, Monarch and butterfly; singular values, their norms and gradients."""
+"""Structured matrices, Monarch and butterfly; the matrix sign; singular values, their norms and gradients."""
 
-from kexue_core.matrices.butterfly import butterfly_dense, butterfly_dim
+from kexue_core.matrices.butterfly import (
+    butterfly_dense,
+    butterfly_dim,
+)
 from kexue_core.matrices.matrix_sign import (
     NS_COEFFICIENTS,
     Accuracy,
@@ -31,6 +33,14 @@ from kexue_core.matrices.singular import (
 )
 
 __all__ = [
+    "butterfly_dense",
+    "butterfly_dim",
+    "NS_COEFFICIENTS",
+    "msign",
+    "newton_schulz",
+    "ns_polynomial",
+    "Accuracy",
+    "ns_accuracy",
     "block_permutation",
     "monarch_dense",
     "monarch_matvec",
@@ -40,14 +50,6 @@ __all__ = [
     "monarch_cost",
     "monarch_dim",
     "low_rank_error",
-    "butterfly_dense",
-    "butterfly_dim",
-    "NS_COEFFICIENTS",
-    "msign",
-    "newton_schulz",
-    "ns_polynomial",
-    "Accuracy",
-    "ns_accuracy",
     "schatten_norm",
     "schatten_gradient",
     "spectral_derivative",

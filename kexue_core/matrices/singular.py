@@ -106,6 +106,7 @@ def schatten_gradient(a: ArrayLike, p: float, rtol: float = 1e-10) -> NDArray[np
     elif p == np.inf:
         weights = _tied(s, rtol) / _tied(s, rtol).sum(axis=-1, keepdims=True)
     else:
+        s = np.where(s > max(a.shape[-2:]) * np.finfo(float).eps * s[..., :1], s, 0)  # rounding is no direction
         norm = _p_norm(s, p)
         weights = (s / np.where(norm > 0, norm, 1)) ** (p - 1)
     weights = np.where(s[..., :1] > 0, weights, 0)

@@ -1,25 +1,5 @@
 """Optimization: steps, decay, flows and how fast they converge."""
 
-from kexue_core.optimization.muon import (
-    MuonState,
-    adam_rms,
-    muon_step,
-    rms_matched_scale,
-    root_mean_square,
-    schatten_direction,
-    schatten_norm,
-    svd_entropy,
-)
-
-__all__ = [
-    "schatten_norm",
-    "schatten_direction",
-    "root_mean_square",
-    "rms_matched_scale",
-    "svd_entropy",
-    "adam_rms",
-    "MuonState",
-    "muon_step",
 from kexue_core.optimization.decay import (
     DecayStep,
     decayed_spectrum,
@@ -27,11 +7,25 @@ from kexue_core.optimization.decay import (
     spectral_decay_step,
     water_level,
 )
-    "water_level",
-    "merge_times",
-    "decayed_spectrum",
-    "DecayStep",
-    "spectral_decay_step",
+from kexue_core.optimization.lora import (
+    LoraPair,
+    LoraRun,
+    aligned_lr_ratio,
+    balanced_lr_ratio,
+    lora_gradients,
+    lr_ratio_theory,
+    output_changes,
+    train_lora,
+)
+from kexue_core.optimization.muon import (
+    MuonState,
+    adam_rms,
+    muon_step,
+    rms_matched_scale,
+    root_mean_square,
+    schatten_direction,
+    svd_entropy,
+)
 from kexue_core.optimization.sgd import (
     average_regret_bound,
     coin_flip_regret,
@@ -43,6 +37,28 @@ from kexue_core.optimization.sgd import (
     projected_sgd,
     refined_rates,
 )
+
+__all__ = [
+    "water_level",
+    "merge_times",
+    "decayed_spectrum",
+    "DecayStep",
+    "spectral_decay_step",
+    "LoraPair",
+    "LoraRun",
+    "lora_gradients",
+    "output_changes",
+    "balanced_lr_ratio",
+    "lr_ratio_theory",
+    "aligned_lr_ratio",
+    "train_lora",
+    "schatten_direction",
+    "root_mean_square",
+    "rms_matched_scale",
+    "svd_entropy",
+    "adam_rms",
+    "MuonState",
+    "muon_step",
     "projected_sgd",
     "project_ball",
     "project_box",
@@ -52,22 +68,4 @@ from kexue_core.optimization.sgd import (
     "average_regret_bound",
     "last_iterate_bound",
     "coin_flip_regret",
-from kexue_core.optimization.lora import (
-    LoraPair,
-    LoraRun,
-    aligned_lr_ratio,
-    balanced_lr_ratio,
-    lora_gradients,
-    lr_ratio_theory,
-    output_changes,
-    train_lora,
-)
-    "LoraPair",
-    "LoraRun",
-    "aligned_lr_ratio",
-    "balanced_lr_ratio",
-    "lora_gradients",
-    "lr_ratio_theory",
-    "output_changes",
-    "train_lora",
 ]

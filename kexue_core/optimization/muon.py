@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kexue_core import _checks
-from kexue_core.matrices import msign, newton_schulz
+from kexue_core.matrices import msign, newton_schulz, schatten_gradient
 
 __all__ = [
-    "schatten_norm",
     "schatten_direction",
     "root_mean_square",
     "rms_matched_scale",
@@ -26,59 +25,23 @@ __all__ = [
 ]
 
 
-def schatten_norm(a: ArrayLike, p: float) -> NDArray[np.float64]:
-    """Return ``(sum s_i^p)^(1/p)`` over the singular values: nuclear for p = 1, Frobenius for 2, spectral for inf.
-
-    Parameters
-    ----------
-    a : (..., n, m) array_like
-    p : float
-        From 1 to infinity.
-
-    Returns
-    -------
-    (...) ndarray or float
-        Never rises with ``p``. Dual to q with ``1/p + 1/q = 1``: the largest ``<a, x>`` over ``|x|_p <= 1`` is
-        ``|a|_q``.
-
-    Raises
-    ------
-    ValueError
-        If ``a`` has fewer than two axes or is not finite, ``p < 1``, or the norm is not finite.
-
-    References
-    ----------
-    .. [1] kexue.fm/archives/10739, result 2.
-
-    Examples
-    --------
-    >>> [float(schatten_norm(np.diag([4.0, 3.0]), p).round(6)) for p in (1, 2, np.inf)]
-    [7.0, 5.0, 4.0]
-    """
-    a, p = _checks.array("a", a, core=2), _order(p)
-    peak = np.abs(a).max(axis=(-2, -1))
-    s = np.linalg.svd(a / _or_one(peak)[..., None, None], compute_uv=False)
-    with np.errstate(over="ignore"):
-        return _checks.result(peak * _vector_norm(s, p), "a")
-
-
 def schatten_direction(g: ArrayLike, p: float) -> NDArray[np.float64]:
     """Return the matrix of Schatten p-norm 1 with the largest inner product with ``g``.
 
     It has the singular vectors of ``g`` and the singular values ``(s / |s|_q)^(q - 1)``, ``1/p + 1/q = 1``
-    (Hoelder); ``W - eta * schatten_direction(G, p)`` is the steepest step of length eta.
+    (Hoelder): the gradient of the dual norm. ``W - eta * schatten_direction(G, p)`` is the steepest step of length eta.
 
     Parameters
     ----------
     g : (..., n, m) array_like
     p : float
-        From 1 (one pair of singular vectors only) to infinity (`kexue_core.matrices.msign`).
+        From 1 (the largest singular value only) to infinity (the matrix sign).
 
     Returns
     -------
     (..., n, m) ndarray
-        The inner product with ``g`` is ``schatten_norm(g, q)``; zeros for zeros. Not unique for p = 1 if the largest
-        singular value is multiple (one pair is taken), nor for infinity if ``g`` lacks full rank (least rank is taken).
+        The inner product with ``g`` is ``|g|_q``; zeros for zeros. Not unique for p = 1 if the largest singular
+        value is multiple (its pairs get equal shares), nor for infinity if ``g`` lacks full rank (least rank).
 
     Raises
     ------
@@ -95,19 +58,9 @@ def schatten_direction(g: ArrayLike, p: float) -> NDArray[np.float64]:
     >>> [schatten_direction(g, p).diagonal().round(3).tolist() for p in (1, 2, np.inf)]
     [[1.0, 0.0], [0.8, 0.6], [1.0, 1.0]]
     """
-    g, p = _checks.array("g", g, core=2), _order(p)
-    if p == np.inf:
-        return msign(g)
-    u, s, vh = np.linalg.svd(g / _or_one(np.abs(g).max(axis=(-2, -1)))[..., None, None], full_matrices=False)
-    share = s / _or_one(s[..., :1])
-    share = np.where(share > max(g.shape[-2:]) * np.finfo(float).eps, share, 0)  # rounding is no direction
-    if p == 1:
-        d = share * (np.arange(s.shape[-1]) == 0)
-    else:
-        with np.errstate(under="ignore"):
-            d = share ** (1 / (p - 1))
-        d = d / _or_one(_vector_norm(d, p))[..., None]
-    return (u * d[..., None, :]) @ vh + 0.0
+    p = _checks.number("p", p, low=1, finite=False)
+    dual = np.inf if p == 1 else 1 / (1 - 1 / p)
+    return schatten_gradient(_checks.array("g", g, core=2), dual)
 
 
 def root_mean_square(a: ArrayLike) -> NDArray[np.float64]:
@@ -330,18 +283,5 @@ def muon_step(
     return MuonState(_checks.result(w, "w", "lr", "decay"), momentum)
 
 
-def _order(p):
-    return _checks.number("p", p, low=1, finite=False)
-
-
 def _or_one(a):
     return np.where(a > 0, a, 1)
-
-
-def _vector_norm(s, p):
-    """Return the p-norm along the last axis of numbers from 0 on, largest first."""
-    if p == np.inf:
-        return s[..., 0]
-    top = _or_one(s[..., :1])
-    with np.errstate(under="ignore"):
-        return top[..., 0] * ((s / top) ** p).sum(axis=-1) ** (1 / p) * (s[..., 0] > 0)

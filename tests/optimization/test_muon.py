@@ -2,14 +2,13 @@ import numpy as np
 import pytest
 from oracles import oracles
 
-from kexue_core.matrices import msign, newton_schulz
+from kexue_core.matrices import msign, newton_schulz, schatten_norm
 from kexue_core.optimization import (
     adam_rms,
     muon_step,
     rms_matched_scale,
     root_mean_square,
     schatten_direction,
-    schatten_norm,
     svd_entropy,
 )
 
