@@ -23,9 +23,9 @@ def geodesic(metric: Metric, x0: ArrayLike, v0: ArrayLike, length: float, *, ste
     ----------
     metric : callable
         As in `christoffel`.
-    x0 : (n,) array_like
+    x0 : (..., n) array_like
         Coordinates of the start.
-    v0 : (n,) array_like
+    v0 : (..., n) array_like
         Direction; its size does not matter.
     length : float
         Arc length, not negative.
@@ -34,9 +34,9 @@ def geodesic(metric: Metric, x0: ArrayLike, v0: ArrayLike, length: float, *, ste
 
     Returns
     -------
-    x : (steps + 1, n) ndarray
+    x : (steps + 1, ..., n) ndarray
         Points at equal distances along the way.
-    v : (steps + 1, n) ndarray
+    v : (steps + 1, ..., n) ndarray
         Unit tangents there: ``v g v`` stays 1, and how well it does measures the error.
 
     Raises
@@ -56,21 +56,25 @@ def geodesic(metric: Metric, x0: ArrayLike, v0: ArrayLike, length: float, *, ste
     >>> bool(np.abs(x[-1] - x[0]).max() < 1e-6)
     True
     """
-    x = _checks.array("x0", x0, ndim=1, core=1)
-    v = _checks.array("v0", v0, shape=x.shape)
+    x, v = _checks.array("x0", x0, core=1), _checks.array("v0", v0, core=1)
+    if v.shape[-1] != x.shape[-1]:
+        raise ValueError(f"v0 must have as many coordinates as x0, got {v.shape[-1]} and {x.shape[-1]}")
+    batch = _checks.broadcast(("x0", x, 1), ("v0", v, 1))
+    x, v = (np.broadcast_to(part, (*batch, x.shape[-1])) for part in (x, v))
     length, steps = _checks.number("length", length, low=0), _checks.integer("steps", steps, low=1)
-    g = metric_tensor(metric, x)
-    if not v.any():
+    g, size = metric_tensor(metric, x), np.abs(v).max(axis=-1, keepdims=True)
+    if not size.all():
         raise ValueError(f"v0 must not be 0, got {v}")
-    v = v / np.abs(v).max()
-    state, h = np.concatenate([x, v / np.sqrt(v @ g @ v)]), length / steps
+    v = v / size
+    speed = np.einsum("...i,...ij,...j->...", v, g, v)
+    state, h = np.stack([x, v / np.sqrt(speed)[..., None]]), length / steps
 
     def slope(y):
         if not np.isfinite(y).all():
             return np.full(y.shape, np.nan)
-        here, ahead = y[: len(x)], y[len(x) :]
-        gamma = connection(metric, here, metric_tensor(metric, here, None))
-        return np.concatenate([ahead, -gamma @ ahead @ ahead])
+        gamma = connection(metric, y[0], metric_tensor(metric, y[0], None))
+        pull = gamma @ y[1][..., None, :, None]
+        return np.stack([y[1], -(pull[..., 0] @ y[1][..., None])[..., 0]])
 
     states = [state]
     for _ in range(steps):
@@ -80,12 +84,12 @@ def geodesic(metric: Metric, x0: ArrayLike, v0: ArrayLike, length: float, *, ste
             c = slope(state + h / 2 * b)
             state = state + h / 6 * (a + 2 * b + 2 * c + slope(state + h * c))
         if not np.isfinite(state).all():
-            raise ValueError(f"steps must keep the way finite, got {state} after {len(states)}")
+            raise ValueError(f"steps must keep the way finite, got {state.tolist()} after {len(states)}")
         states.append(state)
-    x, v = np.split(np.array(states), 2, axis=1)
-    speed = np.einsum("pi,pij,pj->p", v, metric_tensor(metric, x), v)
-    if (off := np.abs(speed - 1)).max() > 0.01:
-        raise ValueError(f"steps must keep v g v within 0.01 of 1, got {speed[off.argmax()]}")
+    x, v = np.array(states).swapaxes(0, 1)
+    speed = np.einsum("...i,...ij,...j->...", v, metric_tensor(metric, x), v)
+    if not (speed > 0.99).all() or not (speed < 1.01).all():
+        raise ValueError(f"steps must keep v g v within 0.01 of 1, got {speed.flat[np.abs(speed - 1).argmax()]}")
     return x, v
 
 

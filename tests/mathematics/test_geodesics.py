@@ -67,7 +67,7 @@ def test_a_way_across_a_pole_or_with_too_few_steps_is_refused():
         geodesic(sphere_metric, [0.5, 0.0], [-1.0, 0.02], 2.0, steps=20)
     with pytest.raises(ValueError, match=r"v0 must not be 0, got "):
         geodesic(sphere_metric, [0.5, 0.0], [0.0, 0.0], 1.0)
-    with pytest.raises(ValueError, match=r"v0 must have shape \(2,\)"):
+    with pytest.raises(ValueError, match=r"v0 must have as many coordinates as x0, got 1 and 2"):
         geodesic(sphere_metric, [0.5, 0.0], [1.0], 1.0)
     assert geodesic(sphere_metric, [0.5, 0.0], [1.0, 0.0], 0.0, steps=1)[0].tolist() == [[0.5, 0.0], [0.5, 0.0]]
 
@@ -196,3 +196,13 @@ def test_bad_walks_are_refused():
         walk_gap(walk([1.0], [0.0]), curvature=-1.0)
     with pytest.raises(ValueError, match=r"frames must be 3 by 3 matrices"):
         walk_gap(np.ones((2, 3)))
+
+
+def test_many_geodesics_at_once_are_a_loop():
+    starts, ahead = np.array([[0.4, 0.1], [1.0, 2.0], [-0.3, 0.0]]), np.array([0.2, 0.3])
+    x, v = geodesic(torus_metric, starts, ahead, 2.0, steps=10)
+    assert x.shape == v.shape == (11, 3, 2)
+    for i, start in enumerate(starts):
+        one = geodesic(torus_metric, start, ahead, 2.0, steps=10)
+        np.testing.assert_allclose(x[:, i], one[0], atol=1e-14)
+        np.testing.assert_allclose(v[:, i], one[1], atol=1e-14)
