@@ -12,6 +12,7 @@ from kexue_core import _checks
 from kexue_core.attention import attention_state
 from kexue_core.diffusion import MapNet, ddpm_schedule, denoise_gaussian, random_skip_net
 from kexue_core.engineering import InvertedIndex
+from kexue_core.mathematics import torus_metric
 
 SHELVES = (
     "positions",
@@ -424,6 +425,30 @@ EXAMPLES = {
     "gamma": {"z": A([1.0, 2.0])},
     "gamma_fourier_line": {"sigma": 1.0, "n": 8, "length": 64.0},
     "gamma_residues": {"k_max": 2, "points": 8},
+    "christoffel": {"metric": torus_metric, "x": A([0.5, 1.0])},
+    "riemann_tensor": {"metric": torus_metric, "x": A([0.5, 1.0])},
+    "gaussian_curvature": {"metric": torus_metric, "x": A([[0.5, 1.0]])},
+    "scalar_curvature": {"metric": torus_metric, "x": A([[0.5, 1.0]])},
+    "angle_deficit": {"vertices": A([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]), "faces": A([[0, 1, 2]])},
+    "sphere_metric": {"x": A([[0.5, 1.0]]), "radius": 2.0},
+    "torus_metric": {"x": A([[0.5, 1.0]]), "outer": 2.0, "inner": 1.0},
+    "half_plane_metric": {"x": A([[0.5, 1.0]])},
+    "stereographic_metric": {"x": A([[0.5, 0.25]]), "curvature": -1.0},
+    "geodesic": {
+        "metric": torus_metric,
+        "x0": A([0.5, 1.0]),
+        "v0": A([0.5, 0.25]),
+        "length": 0.5,
+        "steps": 2,
+    },
+    "parallel_transport": {
+        "metric": torus_metric,
+        "path": A([[0.5, 1.0], [0.75, 1.0], [0.75, 1.5]]),
+        "vector": A([0.5, 0.25]),
+    },
+    "holonomy_angle": {"metric": torus_metric, "loop": A([[0.5, 1.0], [0.75, 1.0], [0.75, 1.5], [0.5, 1.0]])},
+    "walk": {"sides": A([0.5, 0.25]), "turns": A([1.0, 1.0]), "curvature": 1.0},
+    "walk_gap": {"frames": A([[[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]]), "curvature": 1.0},
     "tokenize": {"text": "a road"},
     "token_spans": {"text": "a road"},
     "inverse_document_frequency": {"doc_freq": A([1.0, 2.0]), "n_documents": A([4.0, 4.0])},
@@ -655,6 +680,9 @@ ONE = {
     "gamma_fourier": {"z": 2.0},
     "log_gamma": {"z": 2.0},
     "gamma": {"z": 2.0},
+    "gaussian_curvature": {"x": A([0.5, 1.0])},
+    "scalar_curvature": {"x": A([0.5, 1.0])},
+    "holonomy_angle": {},
     "inverse_document_frequency": {"doc_freq": 1, "n_documents": 4},
     "saturation": {"tf": 1, "relative_length": 1.0, "k1": 1.0, "b": 0.5},
     "quantize_length": {"n": 41},
@@ -812,6 +840,13 @@ BATCHES = {
     "gamma_integrand": "z",
     "log_gamma": "z",
     "gamma": "z",
+    "gaussian_curvature": "x",
+    "scalar_curvature": "x",
+    "sphere_metric": "x",
+    "torus_metric": "x",
+    "half_plane_metric": "x",
+    "stereographic_metric": "x",
+    "walk_gap": "frames",
     "inverse_document_frequency": "doc_freq n_documents",
     "saturation": "tf relative_length k1 b",
     "quantize_length": "n",
