@@ -59,28 +59,26 @@ def kept_share(q: ArrayLike, c: int, router: str = "norm") -> NDArray[np.float64
 
 def _norm_share(q, c):
     m = np.arange(c + 1)
-    weight = np.exp([math.lgamma(c + 1) - math.lgamma(j + 1) - math.lgamma(c - j + 1) - c * math.log(2) for j in m])
+    log_factorials = np.array([math.lgamma(j / 2 + 1) for j in range(2 * c + 1)])  # of j/2
+    whole = log_factorials[::2]
+    weight = np.exp(whole[c] - whole - whole[::-1] - c * math.log(2))
     low, high = np.zeros(q.shape), np.full(q.shape, 4.0 * c + 1600.0)
     for _ in range(80):
         middle = (low + high) / 2
-        above = _chi_square_tails(middle, c)[..., :-2] @ weight > q
+        above = _chi_square_tails(middle, log_factorials[: c + 1])[..., :-2] @ weight > q
         low, high = np.where(above, middle, low), np.where(above, high, middle)
     # at q above P(some h_j > 0) all experts that are not zero are kept
-    return np.minimum(2 / c * (_chi_square_tails(high, c)[..., 2:] @ (weight * m)), 1.0)
+    return np.minimum(2 / c * (_chi_square_tails(high, log_factorials[: c + 1])[..., 2:] @ (weight * m)), 1.0)
 
 
-def _chi_square_tails(x, c):
+def _chi_square_tails(x, log_factorials):
     """Return ``P(chi-square with m degrees > x)`` for m = 0 ... c + 2 along a new last axis."""
     half = np.asarray(x / 2)[..., None]
-    m = np.arange(1, c + 1)
-    with np.errstate(divide="ignore"):
-        log_step = m / 2 * np.log(half) - half - [math.lgamma(j / 2 + 1) for j in m]
-    tails = np.empty(half.shape[:-1] + (c + 3,))
+    steps = np.exp(np.arange(len(log_factorials)) / 2 * np.log(half) - half - log_factorials)
+    tails = np.empty((*steps.shape[:-1], len(log_factorials) + 2))
     tails[..., 0], tails[..., 1] = 0.0, 2 * normal_cdf(-np.sqrt(x))
-    tails[..., 2] = np.exp(-half[..., 0])
-    steps = np.exp(log_step)
-    for j in range(1, c + 1):
-        tails[..., j + 2] = tails[..., j] + steps[..., j - 1]
+    tails[..., 2::2] = np.cumsum(steps[..., ::2], axis=-1)
+    tails[..., 3::2] = tails[..., 1:2] + np.cumsum(steps[..., 1::2], axis=-1)
     return tails
 
 
