@@ -1,6 +1,15 @@
-"""Structured matrices: Monarch and butterfly."""
+"""Structured matrices: Monarch and butterfly, and approximations from rows and columns (CUR)."""
 
 from kexue_core.matrices.butterfly import butterfly_dense, butterfly_dim
+from kexue_core.matrices.cur import (
+    CUR,
+    CURBound,
+    cauchy_error,
+    cur_approximation,
+    cur_bound,
+    cur_factors,
+    interpolation_weights,
+)
 from kexue_core.matrices.monarch import (
     Monarch,
     block_permutation,
@@ -11,6 +20,13 @@ from kexue_core.matrices.monarch import (
     monarch_matvec,
     monarch_project,
     monarch_solve,
+)
+from kexue_core.matrices.selection import (
+    deim_indices,
+    leverage_scores,
+    maximal_volume,
+    pivoted_columns,
+    select_columns,
 )
 
 __all__ = [
@@ -25,4 +41,16 @@ __all__ = [
     "low_rank_error",
     "butterfly_dense",
     "butterfly_dim",
+    "deim_indices",
+    "maximal_volume",
+    "pivoted_columns",
+    "leverage_scores",
+    "select_columns",
+    "CUR",
+    "CURBound",
+    "cur_factors",
+    "cur_approximation",
+    "cur_bound",
+    "interpolation_weights",
+    "cauchy_error",
 ]
