@@ -1,7 +1,8 @@
 """Which columns of a matrix to keep: by norms, by leverage, greedily (pivoted QR, DEIM), by volume.
 
-For rows, pass the transpose. Ties go to the lowest index, so that a choice never depends on the sorting. Where singular
-values tie, the singular vectors are not unique, and neither are the choices that are made from them.
+For rows, pass the transpose. Ties, which symmetric data bring, go to the lowest index: what agrees to nine digits
+counts as equal, so that no choice depends on rounding. Where singular values tie, the singular vectors are not unique, and
+neither are the choices that are made from them.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def deim_indices(basis: ArrayLike) -> NDArray[np.int64]:
     picks = np.empty(r, dtype=np.int64)
     for k in range(r):
         size = abs(work[:, k])
-        picks[k] = i = size.argmax()
+        picks[k] = i = _first_largest(size)
         if size[i] <= n * np.finfo(float).eps:
             raise ValueError(f"basis must have independent columns, got a residual of {size[i]:.1e} in step {k + 1}")
         work[:, k + 1 :] -= np.outer(work[:, k] / work[i, k], work[i, k + 1 :])
@@ -99,7 +100,7 @@ def maximal_volume(basis: ArrayLike, *, slack: float = 0.01) -> NDArray[np.int64
     picks = deim_indices(basis)
     factors = np.linalg.solve(basis[picks].T, basis.T).T
     while True:
-        i, j = np.unravel_index(abs(factors).argmax(), factors.shape)
+        i, j = np.unravel_index(_first_largest(abs(factors).ravel()), factors.shape)
         if abs(factors[i, j]) <= 1 + slack:
             return picks
         picks[j] = i
@@ -141,7 +142,7 @@ def pivoted_columns(a: ArrayLike, rank: int) -> NDArray[np.int64]:
     least = max(a.shape) * np.finfo(float).eps * np.linalg.norm(a, axis=0).max()
     for k in range(rank):
         length = np.linalg.norm(work, axis=0)
-        picks[k] = j = length.argmax()
+        picks[k] = j = _first_largest(length)
         if length[j] <= least:
             raise ValueError(f"rank must not exceed the rank of a, {k} in floating point, got {rank}")
         q = work[:, j] / length[j]
@@ -237,11 +238,16 @@ def select_columns(
         return _checks.generator("rng", rng).choice(n, rank, replace=False)
     weights = leverage_scores(a, rank) if rule.startswith("leverage") else (a**2).sum(axis=0)
     if not rule.endswith("sample"):
-        return np.argsort(-weights, kind="stable")[:rank]
+        return np.argsort(-np.round(weights / weights.max(), 9), kind="stable")[:rank]
     rng = _checks.generator("rng", rng)
     if (some := np.count_nonzero(weights)) < rank:
         raise ValueError(f"rank must not exceed the number of columns with a weight, {some}, got {rank}")
     return rng.choice(n, rank, replace=False, p=weights / weights.sum())
+
+
+def _first_largest(sizes: NDArray[Any]) -> int:
+    """Return the first index of what is largest to nine digits."""
+    return int(np.argmax(sizes >= sizes.max() * (1 - 1e-9)))
 
 
 def _basis(basis: ArrayLike) -> NDArray[Any]:
