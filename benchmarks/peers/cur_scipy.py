@@ -3,7 +3,8 @@
     python benchmarks/peers/cur_scipy.py
 
 The pivots of `scipy.linalg.qr(a, mode="r", pivoting=True)` and of `scipy.linalg.lu(basis, p_indices=True)`, where the
-basis holds six orthonormal columns, polynomials times an exponential; and the Frobenius error of `interp_decomp(a, r, rand=False)`. Printed:
+basis holds six orthonormal columns, polynomials times an exponential; and the Frobenius error of
+`interp_decomp(a, r, rand=False)`. Printed:
 
     SciPy 1.17.1
     qr, kernel, first 8 pivots [24, 44, 5, 34, 14, 49, 0, 29]

@@ -1,8 +1,8 @@
 """Which columns of a matrix to keep: by norms, by leverage, greedily (pivoted QR, DEIM), by volume.
 
 For rows, pass the transpose. Ties, which symmetric data bring, go to the lowest index: what agrees to nine digits
-counts as equal, so that no choice depends on rounding. Where singular values tie, the singular vectors are not unique, and
-neither are the choices that are made from them.
+counts as equal, so that no choice depends on rounding. Where singular values tie, the singular vectors are not unique,
+and neither are the choices that are made from them.
 """
 
 from __future__ import annotations
