@@ -1,10 +1,17 @@
 """Monarch, butterfly, the sign and the top triple against dense products and the SVD, projection against a loop."""
+"""Monarch products and systems against the dense ones, projection against a loop, butterfly against dense factors.
+
+CUR: the choices against those of scipy, and the growth of the work with the size.
+"""
 
 import numpy as np
-from _measure import compare
+from _measure import compare, package
 
 from kexue_core.matrices import (
     butterfly_dense,
+    cur_approximation,
+    deim_indices,
+    interpolation_weights,
     low_rank_error,
     monarch_dense,
     monarch_matvec,
@@ -13,6 +20,8 @@ from kexue_core.matrices import (
     msign,
     newton_schulz,
     power_iteration,
+    pivoted_columns,
+    select_columns,
 )
 from kexue_core.optimization import spectral_decay_step
 
@@ -75,6 +84,54 @@ def top_singular(rng):
             lambda: power_iteration(w, v, 10).sigma,
             lambda: np.linalg.svd(w, compute_uv=False)[0],
         )
+def deim_by_systems(basis):
+    """Return the indices of DEIM with a system solved from scratch in each step, as the article writes it."""
+    picks = [abs(basis[:, 0]).argmax()]
+    for k in range(1, basis.shape[1]):
+        inside = np.linalg.solve(basis[picks, :k], basis[picks, k])
+        picks.append(abs(basis[:, k] - basis[:, :k] @ inside).argmax())
+    return np.array(picks)
+def cur_rows(rng):
+    """Print the ratios of choosing rows and columns, and of joining them."""
+    scipy = package("scipy.linalg")
+    interpolative = package("scipy.linalg.interpolative") if scipy else None
+    for n, r in ((60, 10), (250, 20), (1000, 40)):
+        a = rng.standard_normal((n, r)) @ rng.standard_normal((r, n)) + 1e-3 * rng.standard_normal((n, n))
+        vt = np.linalg.svd(a)[2]
+        basis = np.ascontiguousarray(vt[:r].T)
+        size = f"n={n} r={r}"
+            "deim_indices | a system in each step", size, lambda: deim_indices(basis), lambda: deim_by_systems(basis)
+        )
+        rows, cols = select_columns(a.T, r), select_columns(a, r)
+        for middle in ("optimal", "intersection"):
+            compare(
+                f"cur_approximation, {middle} | truncated SVD", size,
+                lambda: cur_approximation(a, rows, cols, middle), lambda: truncated(a, r), difference=False,
+            )  # fmt: skip
+        if scipy:
+            compare(
+                "deim_indices | scipy.linalg.lu", size,
+                lambda: deim_indices(basis), lambda: np.argsort(scipy.lu(basis, p_indices=True)[0])[:r],
+            )  # fmt: skip
+            compare(
+                "pivoted_columns, r steps | scipy.linalg.qr, all", size,
+                lambda: pivoted_columns(a, r), lambda: scipy.qr(a, mode="r", pivoting=True)[1][:r],
+            )  # fmt: skip
+        if interpolative:
+            pivots = pivoted_columns(a, r)
+            compare(
+                "pivots and interpolation_weights | interp_decomp", size,
+                lambda: a[:, pivots] @ interpolation_weights(a, pivoted_columns(a, r)),
+                lambda: decomposed(interpolative, a, r),
+            )  # fmt: skip
+def truncated(a, r):
+    """Return the closest matrix of a rank."""
+    u, s, vt = np.linalg.svd(a, full_matrices=False)
+    return (u[:, :r] * s[:r]) @ vt[:r]
+def decomposed(interpolative, a, r):
+    """Return the interpolative decomposition of scipy, multiplied out."""
+    idx, proj = interpolative.interp_decomp(a, r, rand=False)
+    return interpolative.reconstruct_matrix_from_id(a[:, idx[:r]], idx, proj)
 
 
 def main():
@@ -148,6 +205,7 @@ def main():
                 difference=False,
             )
     top_singular(rng)
+    cur_rows(rng)
     for batch, rows in crossover.items():
         first = next((n for n, ratio in rows if ratio <= 1), None)
         print(f"  the fast product is at or below the dense one's time from n = {first} on, batch {batch}")

@@ -11,6 +11,16 @@ from kexue_core.matrices.matrix_sign import (
     newton_schulz,
     ns_accuracy,
     ns_polynomial,
+"""Structured matrices: Monarch and butterfly, and approximations from rows and columns (CUR)."""
+from kexue_core.matrices.butterfly import butterfly_dense, butterfly_dim
+from kexue_core.matrices.cur import (
+    CUR,
+    CURBound,
+    cauchy_error,
+    cur_approximation,
+    cur_bound,
+    cur_factors,
+    interpolation_weights,
 )
 from kexue_core.matrices.monarch import (
     Monarch,
@@ -30,6 +40,12 @@ from kexue_core.matrices.singular import (
     schatten_gradient,
     schatten_norm,
     spectral_derivative,
+from kexue_core.matrices.selection import (
+    deim_indices,
+    leverage_scores,
+    maximal_volume,
+    pivoted_columns,
+    select_columns,
 )
 
 __all__ = [
@@ -56,4 +72,18 @@ __all__ = [
     "TopSingular",
     "power_iteration",
     "clip_singular_values",
+    "butterfly_dense",
+    "butterfly_dim",
+    "deim_indices",
+    "maximal_volume",
+    "pivoted_columns",
+    "leverage_scores",
+    "select_columns",
+    "CUR",
+    "CURBound",
+    "cur_factors",
+    "cur_approximation",
+    "cur_bound",
+    "interpolation_weights",
+    "cauchy_error",
 ]
