@@ -11,7 +11,7 @@ import pytest
 from kexue_core import _checks
 from kexue_core.attention import attention_state
 from kexue_core.diffusion import MapNet, ddpm_schedule, denoise_gaussian, random_skip_net
-from kexue_core.engineering import InvertedIndex
+from kexue_core.engineering import Backoff, InvertedIndex
 
 SHELVES = (
     "positions",
@@ -382,6 +382,21 @@ EXAMPLES = {
     "expand": {"index": INDEX, "query": "roads"},
     "rank": {"index": INDEX, "words": [{"road": 1.0}], "k": 2},
     "excerpt": {"index": INDEX, "text": "a road", "words": [{"road": 1.0}], "width": 8},
+    "success_probability": {"q": A([0.5, 0.25]), "n": 3},
+    "expected_tries": {"q": A([0.5, 1.0]), "n": 3},
+    "expected_wait": {"q": A([0.5, 0.25]), "n": 3, "backoff": Backoff(1.0, 2.0)},
+    "wait_tail": {"w": A([1.0, 7.0]), "q": A([0.5, 0.25]), "base": 1.0, "factor": 2.0},
+    "wait_quantile": {"level": A([0.5, 0.75]), "q": A([0.5, 0.25]), "base": 1.0, "factor": 2.0},
+    "tries_within": {"deadline": A([1.0, 7.0]), "base": 1.0, "factor": 2.0},
+    "burst_success": {"clients": A([2.0, 8.0]), "slots": A([4.0, 16.0])},
+    "simulate_contention": {
+        "clients": 3,
+        "backoff": Backoff(1.0, 2.0, jitter="full"),
+        "rng": np.random.default_rng,
+        "delay": 2.0,
+        "spread": 0.5,
+    },
+    "offered_load": {"a": A([0.5, 2.0]), "load": A([0.5, 0.75]), "n": 3, "exponent": 2.0, "budget": 0.5},
     "cosine_integral": {"x": A([0.5, 8.0])},
     "normal_cdf": {"s": A([0.5, -1.0])},
     "normal_quantile": {"t": A([0.5, 0.25])},
@@ -587,6 +602,14 @@ ONE = {
     "inverse_document_frequency": {"doc_freq": 1, "n_documents": 4},
     "saturation": {"tf": 1, "relative_length": 1.0, "k1": 1.0, "b": 0.5},
     "quantize_length": {"n": 41},
+    "success_probability": {"q": 0.5},
+    "expected_tries": {"q": 0.5},
+    "expected_wait": {"q": 0.5},
+    "wait_tail": {"w": 7.0, "q": 0.5},
+    "wait_quantile": {"level": 0.5, "q": 0.5},
+    "tries_within": {"deadline": 7.0},
+    "burst_success": {"clients": 8.0, "slots": 4.0},
+    "offered_load": {"a": 2.0, "load": 0.5},
     "cosine_integral": {"x": 1.0},
     "normal_cdf": {"s": 1.0},
     "normal_quantile": {"t": 0.25},
@@ -715,6 +738,14 @@ BATCHES = {
     "inverse_document_frequency": "doc_freq n_documents",
     "saturation": "tf relative_length k1 b",
     "quantize_length": "n",
+    "success_probability": "q",
+    "expected_tries": "q",
+    "expected_wait": "q",
+    "wait_tail": "w q",
+    "wait_quantile": "level q",
+    "tries_within": "deadline",
+    "burst_success": "clients slots",
+    "offered_load": "a load",
     "cosine_integral": "x",
     "normal_cdf": "s",
     "normal_quantile": "t",
