@@ -211,7 +211,7 @@ class Attempt:
 
     def _pause_after(self) -> float:
         if not self._entered:
-            raise RuntimeError("the body of the loop must enter `with attempt`, got another one")
+            raise RuntimeError("the body of the loop must enter `with attempt`, got one that did not")
         self._entered = False
         pause = self._next or 0.0
         self.waited += pause
