@@ -1,7 +1,7 @@
 """Build the book: `python -m extensions.build`.
 
-Chapters that changed are executed in parallel into a cache whose name depends on the sources of `kexue_core`; then
-Jupyter Book reads the cache. The site is built aside and moved into place when it is whole, so that `_build/html` is
+Chapters that changed, or whose modules of `kexue_core` did, are executed in parallel into a cache; then Jupyter Book
+reads the cache. The site is built aside and moved into place when it is whole, so that `_build/html` is
 always a finished book, or the one before. One build runs at a time.
 """
 
@@ -14,14 +14,14 @@ from pathlib import Path
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 
-from extensions import chapters, cite, epub, processes, site
+from extensions import chapters, cite, dependencies, epub, processes, site
 from extensions.execution import execute_all
 
-KEPT = 4  # executed chapters of that many states of the library
+KEPT = 4  # executed chapters of that many states of what all of them stand on
 
 
 def changed(cache):
-    """Return the chapters that the cache does not hold, or holds as they were before a file that they read changed."""
+    """Return the chapters that the cache does not hold, or holds as they were before what they use changed."""
     found = []
     for slug in chapters.slugs():
         try:
@@ -29,20 +29,21 @@ def changed(cache):
         except KeyError:
             found.append(slug)
         else:
-            if record.data.get("reads", "") != chapters.reads_key(slug):
+            if record.data.get("key") != dependencies.chapter_key(slug):
                 found.append(slug)
     return found
 
 
 def execute_changed(wanted=None):
     """Execute the chapters that the cache does not hold, of those wanted."""
-    path = chapters.cache_path()
+    path = dependencies.cache_path()
     cache = get_cache(path)
     cache.change_cache_limit(1000)
     stale = [slug for slug in changed(cache) if wanted is None or slug in wanted]
     print(f"chapters: {len(chapters.slugs())}, to execute: {len(stale)}", flush=True)
+    keys = {slug: dependencies.chapter_key(slug) for slug in stale}  # as they are when the kernels start
     for slug, notebook, seconds in execute_all(stale, environment={"KEXUE_BOOK": "1"}):
-        data = {"execution_seconds": seconds, "reads": chapters.reads_key(slug)}
+        data = {"execution_seconds": seconds, "key": keys[slug]}
         bundle = CacheBundleIn(notebook, str(chapters.notebook_path(slug)), data=data)
         cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
     for old in sorted(path.parent.iterdir(), key=lambda folder: folder.stat().st_mtime)[:-KEPT]:

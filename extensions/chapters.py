@@ -1,11 +1,7 @@
-"""The chapters of the book: which they are, what they hold, and on what their outputs depend."""
+"""The chapters of the book: which they are and what they hold."""
 
-import fnmatch
-import hashlib
-import json
 import math
 import re
-import sys
 from pathlib import Path
 
 import nbformat
@@ -93,40 +89,3 @@ def symbols(slug):
     if not table:
         raise ValueError(f"{slug}: the section '## The question' must hold a table of symbols (letter, meaning, code)")
     return table[0].strip()
-
-
-def sources_key():
-    """Return a hash of everything that the outputs of all chapters depend on: Python, its packages, the library."""
-    digest = hashlib.sha256(sys.version.encode())
-    for path in [ROOT / "requirements.txt", *sorted((ROOT / "kexue_core").rglob("*.py"))]:
-        digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:16]
-
-
-def reads_key(slug):
-    """Return a hash of the files that a chapter says it reads (metadata ``kexue.reads``: patterns), or ``""``.
-
-    Of a chapter the prose counts, without code and outputs; of another file every byte. Notebooks that are not listed
-    in `_toc.yml` do not count.
-    """
-    patterns = read(slug).metadata.get("kexue", {}).get("reads", [])
-    listed = {notebook_path(name) for name in slugs()}
-    digest = hashlib.sha256()
-    for path in sorted((ROOT / "chapters").rglob("*")):
-        name = path.relative_to(ROOT / "chapters").as_posix()
-        if not path.is_file() or not any(fnmatch.fnmatch(name, pattern) for pattern in patterns):
-            continue
-        if path.suffix == ".ipynb":
-            if path not in listed:
-                continue
-            cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-            data = json.dumps([cell["source"] for cell in cells if cell["cell_type"] == "markdown"]).encode()
-        else:
-            data = path.read_bytes()
-        digest.update(name.encode() + b"\0" + data + b"\0")
-    return digest.hexdigest()[:16] if patterns else ""
-
-
-def cache_path():
-    """Return the folder of the executed chapters; a change of the library leads to another one."""
-    return BUILD / "executed" / sources_key()

@@ -12,7 +12,7 @@ from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 from jupyter_cache import get_cache
 
-from extensions import chapters
+from extensions import chapters, dependencies
 from extensions.chapters import title
 from extensions.citations import bibliography
 from extensions.notation import notation
@@ -70,7 +70,7 @@ def executed(slug):
     """Return a chapter with the outputs of its run for the book, or else with those that are stored in it."""
     notebook = chapters.read(slug)
     try:
-        return get_cache(chapters.cache_path()).merge_match_into_notebook(notebook)[1]
+        return get_cache(dependencies.cache_path()).merge_match_into_notebook(notebook)[1]
     except KeyError:  # Jupyter Book was called directly and has not come to this chapter yet
         return notebook
 

@@ -12,6 +12,7 @@ from extensions import (
     chapters,
     citations,
     cite,
+    dependencies,
     explorer_links,
     fonts,
     gallery,
@@ -33,7 +34,7 @@ HERE = Path(__file__).parent
 def setup(app: Sphinx):
     """Connect everything; Sphinx calls this."""
     os.environ["KEXUE_BOOK"] = "1"  # explorers that are executed from here draw their kernel-free face
-    app.add_config_value("kexue_sources", chapters.sources_key(), "env")
+    app.add_config_value("kexue_sources", dependencies.sources_key(), "env")
     app.connect("config-inited", configure)
     app.connect("env-get-outdated", outdated)
     for part in (typesetting, page, citations, explorer_links, generated, gallery, book_search, site):
@@ -46,14 +47,14 @@ def setup(app: Sphinx):
 def configure(app, config):
     """Point the tools to what lies in this repository instead of at other hosts."""
     config.html_static_path.append(str(HERE / "static"))
-    config.nb_execution_cache_path = str(chapters.cache_path())
+    config.nb_execution_cache_path = str(dependencies.cache_path())
     config.html_css_files.append("kexue.css")
     config.html_js_files += [(name, {"defer": "defer"}) for name in ("explorer-frames.js", "explorer.js")]
 
 
 def outdated(app, env, added, changed, removed):
-    """Have a chapter read again when a file that it declares to read has changed, or the bibliography."""
-    now = {f"chapters/{slug}": (chapters.reads_key(slug), bibliography_key()) for slug in chapters.slugs()}
+    """Have a chapter read again when what its outputs depend on has changed, or the bibliography."""
+    now = {f"chapters/{slug}": (dependencies.chapter_key(slug), bibliography_key()) for slug in chapters.slugs()}
     before, env.kexue_reads = getattr(env, "kexue_reads", {}), now
     return [name for name, key in now.items() if name in env.found_docs and before.get(name, key) != key]
 

@@ -2,18 +2,20 @@
 
 import functools
 import gzip
+import importlib
 import re
 import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import nbformat
 import pytest
 from support import SITE
 
-from extensions import build, chapters, citations, colab, epub, execution, processes, rerun
+from extensions import build, chapters, citations, colab, dependencies, epub, execution, processes, rerun
 
 PAGES = sorted(
     path.relative_to(SITE).as_posix()
@@ -230,18 +232,59 @@ def test_all_chapters_that_fail_are_named_in_a_line_each_and_fail_the_run(monkey
 
 
 def test_the_cache_key_follows_the_library(monkeypatch, tmp_path):
-    before = chapters.sources_key()
-    assert before == chapters.sources_key()
+    before = dependencies.sources_key()
+    assert before == dependencies.sources_key()
     for name in ("requirements.txt", "kexue_core/positions/rope.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes((chapters.ROOT / name).read_bytes())
     monkeypatch.setattr(chapters, "ROOT", tmp_path)
-    small = chapters.sources_key()
+    small = dependencies.sources_key()
     (tmp_path / "kexue_core" / "positions" / "rope.py").write_text("changed")
-    changed = chapters.sources_key()
+    changed = dependencies.sources_key()
     assert changed != small
     monkeypatch.setattr(sys, "version", "3.99")
-    assert chapters.sources_key() != changed
+    assert dependencies.sources_key() != changed
+
+
+def test_a_chapter_is_executed_anew_when_what_it_uses_changes_and_else_not(monkeypatch, tmp_path):
+    shutil.copytree(chapters.ROOT / "kexue_core", tmp_path / "kexue_core")
+    for name in ("requirements.txt", "_toc.yml", "chapters/monarch.ipynb", "chapters/ddpm.ipynb"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(chapters.ROOT / name, tmp_path / name)
+    monkeypatch.setattr(chapters, "ROOT", tmp_path)
+
+    def keys():
+        return dependencies.cache_path().name, dependencies.chapter_key("monarch"), dependencies.chapter_key("ddpm")
+
+    for name, changes in [
+        ("matrices/monarch.py", (False, True, False)),
+        ("diffusion/_common.py", (False, False, True)),  # which no chapter names
+        ("matrices/__init__.py", (False, False, False)),
+        ("experts/balance.py", (False, False, False)),
+        ("notebook/points.py", (True, False, False)),
+        ("special.py", (True, False, False)),
+    ]:
+        before = keys()
+        path = tmp_path / "kexue_core" / name
+        path.write_text(path.read_text() + "\n# changed\n")
+        assert tuple(old != new for old, new in zip(before, keys(), strict=True)) == changes, name
+
+
+@pytest.mark.parametrize("slug", chapters.slugs())
+def test_what_a_chapter_imports_is_among_its_sources(slug):
+    code = "\n".join(cell.source for cell in chapters.read(slug).cells if cell.cell_type == "code")
+    named = re.findall(r"^from (kexue_core[\w.]*) import (\([^)]*\)|.+)$", code, re.M)
+    values = [
+        getattr(importlib.import_module(shelf), name) for shelf, names in named for name in re.findall(r"\w+", names)
+    ]
+    found, seen = dependencies.sources(slug), set()
+    while values:  # and what the modules hold that the values live in, as Python itself says
+        home = getattr(values.pop(), "__module__", "")
+        if re.match(r"kexue_core\.(?!notebook|_checks|special)", home) and home not in seen:
+            seen.add(home)
+            values += [value for value in vars(sys.modules[home]).values() if callable(value)]
+    assert {Path(sys.modules[home].__file__) for home in seen} <= found
+    assert seen, "every chapter computes with the library"
 
 
 def test_colab_gets_every_chapter_with_a_cell_that_installs_the_package(tmp_path):

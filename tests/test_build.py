@@ -13,7 +13,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from extensions import book_search, chapters, execution, processes, requirements, site
+from extensions import book_search, chapters, dependencies, execution, processes, requirements, site
 from extensions.toc import read_parts
 from kexue_core.notebook.corpus import read_chapters
 
@@ -280,20 +280,20 @@ def test_the_cache_key_of_a_chapter_follows_the_prose_that_it_reads(monkeypatch,
     reader.metadata["kexue"] = {"reads": ["*.ipynb", "data/*.txt"]}
     nbformat.write(reader, root / "chapters" / "two.five.ipynb")
     monkeypatch.setattr(chapters, "ROOT", root)
-    assert chapters.reads_key("one") == ""
-    first = chapters.reads_key("two.five")
+    assert dependencies.reads_key("one") == ""
+    first = dependencies.reads_key("two.five")
     for name, cells, changes in [
         ("one-Copy1", ["# Other"], False),
         ("one", ["# One\n\n> **Insight.** New."], True),
         ("one", ["# One\n\n> **Insight.** New.", ">1 + 2"], False),
     ]:
         nbformat.write(notebook(*cells), root / "chapters" / f"{name}.ipynb")
-        now = chapters.reads_key("two.five")
+        now = dependencies.reads_key("two.five")
         assert (now != first) is changes, (name, cells)
         first = now
     (root / "chapters" / "data").mkdir()
     (root / "chapters" / "data" / "a.txt").write_text("1")
-    assert chapters.reads_key("two.five") != first
+    assert dependencies.reads_key("two.five") != first
 
 
 def test_one_build_runs_at_a_time(tmp_path):
