@@ -1,10 +1,21 @@
-"""Engineering: tokenizing, inverted index, BM25, search, queries."""
+"""Engineering: tokenizing, inverted index, BM25, search, queries; retries, their delays, waiting and contention."""
 
+from kexue_core.engineering.backoff import JITTERS, Backoff
 from kexue_core.engineering.bm25 import IDF, inverse_document_frequency, quantize_length, saturation
+from kexue_core.engineering.contention import burst_success, offered_load, simulate_contention
 from kexue_core.engineering.inverted_index import InvertedIndex
 from kexue_core.engineering.queries import excerpt, expand, one_edit_apart, rank, singular
+from kexue_core.engineering.retry import Attempt, Retry, RetryBudget
 from kexue_core.engineering.search import bm25_scores, keywords, related, search, snippet, term_impacts
 from kexue_core.engineering.tokenizing import token_spans, tokenize
+from kexue_core.engineering.waiting import (
+    expected_tries,
+    expected_wait,
+    success_probability,
+    tries_within,
+    wait_quantile,
+    wait_tail,
+)
 
 __all__ = [
     "tokenize",
@@ -25,4 +36,18 @@ __all__ = [
     "expand",
     "rank",
     "excerpt",
+    "JITTERS",
+    "Backoff",
+    "Retry",
+    "Attempt",
+    "RetryBudget",
+    "success_probability",
+    "expected_tries",
+    "expected_wait",
+    "wait_tail",
+    "wait_quantile",
+    "tries_within",
+    "burst_success",
+    "simulate_contention",
+    "offered_load",
 ]
