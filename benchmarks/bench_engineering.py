@@ -1,5 +1,6 @@
 """Index and search against SQLite's FTS5, and against bm25s, rank-bm25 and jieba where they are installed; retries."""
 
+import re
 import sqlite3
 import time
 
@@ -16,6 +17,8 @@ from kexue_core.engineering import (
     simulate_contention,
     token_spans,
     tokenize,
+    find_paper_ids,
+    unrank_arxiv,
 )
 
 BOUND = "one Python call per text and per term of a query; the sums are numpy's"
@@ -171,6 +174,14 @@ def retries():
                 lambda: simulate_contention(clients // 2, backoff, np.random.default_rng(0)),
                 difference=False,
                 note="calls grow up to quadratically",
+    addresses = " ".join(f"https://arxiv.org/abs/{unrank_arxiv(rank)}" for rank in range(0, 10**8, 3200))
+    for label, text in (("addresses", addresses), ("digits", "0" * 10**6), ("starts", "openreview.net/?id=" * 55_000)):
+        for part in (text[: len(text) // 10], text):
+                f"find_paper_ids, {label} | the rule of 2024",
+                f"{len(part)} characters",
+                lambda: find_paper_ids(part),
+                lambda: re.findall(r"[0-9]{4}\.[0-9]{4,5}", part),
+                note="the regular expression runs in C; both linear",
             )
 
 
