@@ -1,5 +1,4 @@
-"""Monarch, butterfly, the sign and the top triple against dense products and the SVD, projection against a loop."""
-"""Monarch products and systems against the dense ones, projection against a loop, butterfly against dense factors.
+"""Monarch, butterfly, the sign and the top triple against dense products and the SVD, projection against a loop.
 
 CUR: the choices against those of scipy, and the growth of the work with the size.
 """
@@ -19,8 +18,8 @@ from kexue_core.matrices import (
     monarch_solve,
     msign,
     newton_schulz,
-    power_iteration,
     pivoted_columns,
+    power_iteration,
     select_columns,
 )
 from kexue_core.optimization import spectral_decay_step
@@ -61,6 +60,28 @@ def bare_products(a, steps=5):
     return product
 
 
+def sign(rng):
+    """Print what five Newton-Schulz steps cost, against their products and against an SVD."""
+    for n, m in ((64, 64), (256, 256), (256, 1024), (1024, 1024)):
+        a = rng.standard_normal((n, m))
+        compare(
+            "newton_schulz, five steps | its bare products",
+            f"{n}x{m}",
+            lambda: newton_schulz(a),
+            lambda: bare_products(a),
+            difference=False,
+            note=SMALL if n < 256 else "",
+        )
+        if n <= 256:
+            compare(
+                "newton_schulz, five steps | msign by SVD",
+                f"{n}x{m}",
+                lambda: newton_schulz(a),
+                lambda: msign(a),
+                difference=False,
+            )
+
+
 def decay_by_svd(w, rate):
     """Return a step of spectral decay with the exact top triple."""
     u, s, vh = np.linalg.svd(w, full_matrices=False)
@@ -84,6 +105,8 @@ def top_singular(rng):
             lambda: power_iteration(w, v, 10).sigma,
             lambda: np.linalg.svd(w, compute_uv=False)[0],
         )
+
+
 def deim_by_systems(basis):
     """Return the indices of DEIM with a system solved from scratch in each step, as the article writes it."""
     picks = [abs(basis[:, 0]).argmax()]
@@ -91,6 +114,8 @@ def deim_by_systems(basis):
         inside = np.linalg.solve(basis[picks, :k], basis[picks, k])
         picks.append(abs(basis[:, k] - basis[:, :k] @ inside).argmax())
     return np.array(picks)
+
+
 def cur_rows(rng):
     """Print the ratios of choosing rows and columns, and of joining them."""
     scipy = package("scipy.linalg")
@@ -100,6 +125,7 @@ def cur_rows(rng):
         vt = np.linalg.svd(a)[2]
         basis = np.ascontiguousarray(vt[:r].T)
         size = f"n={n} r={r}"
+        compare(
             "deim_indices | a system in each step", size, lambda: deim_indices(basis), lambda: deim_by_systems(basis)
         )
         rows, cols = select_columns(a.T, r), select_columns(a, r)
@@ -124,10 +150,14 @@ def cur_rows(rng):
                 lambda: a[:, pivots] @ interpolation_weights(a, pivoted_columns(a, r)),
                 lambda: decomposed(interpolative, a, r),
             )  # fmt: skip
+
+
 def truncated(a, r):
     """Return the closest matrix of a rank."""
     u, s, vt = np.linalg.svd(a, full_matrices=False)
     return (u[:, :r] * s[:r]) @ vt[:r]
+
+
 def decomposed(interpolative, a, r):
     """Return the interpolative decomposition of scipy, multiplied out."""
     idx, proj = interpolative.interp_decomp(a, r, rand=False)
@@ -186,24 +216,7 @@ def main():
             lambda: butterfly_dense(factors),
             lambda: dense_butterfly(factors),
         )
-    for n, m in ((64, 64), (256, 256), (256, 1024), (1024, 1024)):
-        a = rng.standard_normal((n, m))
-        compare(
-            "newton_schulz, five steps | its bare products",
-            f"{n}x{m}",
-            lambda: newton_schulz(a),
-            lambda: bare_products(a),
-            difference=False,
-            note=SMALL if n < 256 else "",
-        )
-        if n <= 256:
-            compare(
-                "newton_schulz, five steps | msign by SVD",
-                f"{n}x{m}",
-                lambda: newton_schulz(a),
-                lambda: msign(a),
-                difference=False,
-            )
+    sign(rng)
     top_singular(rng)
     cur_rows(rng)
     for batch, rows in crossover.items():

@@ -11,10 +11,8 @@ import pytest
 from kexue_core import _checks
 from kexue_core.attention import attention_state
 from kexue_core.diffusion import MapNet, ddpm_schedule, denoise_gaussian, random_skip_net
-from kexue_core.engineering import InvertedIndex
+from kexue_core.engineering import Automaton, Backoff, InvertedIndex, PaperId, build_automaton
 from kexue_core.mathematics import torus_metric
-from kexue_core.engineering import Backoff, InvertedIndex
-from kexue_core.engineering import Automaton, InvertedIndex, PaperId, build_automaton
 
 SHELVES = (
     "positions",
@@ -503,7 +501,7 @@ EXAMPLES = {
     },
     "offered_load": {"a": A([0.5, 2.0]), "load": A([0.5, 0.75]), "n": 3, "exponent": 2.0, "budget": 0.5},
     "build_automaton": {"shapes": [[("ab", 1, 2)]]},
-    "walk": {"automaton": AUTOMATON, "text": "ab"},
+    "run_automaton": {"automaton": AUTOMATON, "text": "ab"},
     "path_counts": {"automaton": AUTOMATON},
     "rank_word": {"automaton": AUTOMATON, "word": "ab"},
     "unrank_word": {"automaton": AUTOMATON, "rank": 2},
