@@ -38,7 +38,7 @@ CHANGES = {
     "cur": ("noise = 0.1 *", "noise = 0.5 *"),
     "moe_geometry": ("width, hidden, inputs = 256, 2048", "width, hidden, inputs = 256, 512"),
     "riemannian_geometry": ('"ball": 1.0}', '"ball": 0.5}'),
-    "python_retry": ('"doubled": Backoff(1.0, 2.0)}', '"doubled": Backoff(1.0, 3.0)}'),
+    "python_retry": ("    2.0,\n)", "    1.0,\n)"),
     "gamma_fourier": ("1 + 40j, 3 + 100j]", "1 + 40j, 3 + 4j]"),
     "site_search": ('"f needle", "h i"]', '"the f needle", "the h"]'),
     "papers_redirect": ('(("0", "7"), ("0", "456789"))', '(("0", "7"), ("0", "56789"))'),
