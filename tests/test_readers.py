@@ -33,6 +33,7 @@ CHANGES = {
     "monarch": ('"uniform": lambda g, shape: g.random(shape)', '"uniform": lambda g, shape: g.standard_normal(shape)'),
     "moe_load_balance": ("np.array([[0.51, 0.49]] * 9 + [[0.0, 1.0]])", "np.array([[0.6, 0.4]] * 9 + [[0.2, 0.8]])"),
     "gamma_fourier": ("1 + 40j, 3 + 100j]", "1 + 40j, 3 + 4j]"),
+    "riemannian_geometry": ('"ball": 1.0', '"ball": 0.5'),
     "site_search": ('"f needle", "h i"]', '"the f needle", "the h"]'),
 }
 
