@@ -40,6 +40,7 @@ CHANGES = {
     "riemannian_geometry": ('"ball": 1.0}', '"ball": 0.5}'),
     "python_retry": ("    2.0,\n)", "    1.0,\n)"),
     "gamma_fourier": ("1 + 40j, 3 + 100j]", "1 + 40j, 3 + 4j]"),
+    "riemannian_geometry": ('"ball": 1.0', '"ball": 0.5'),
     "site_search": ('"f needle", "h i"]', '"the f needle", "the h"]'),
     "papers_redirect": ('(("0", "7"), ("0", "456789"))', '(("0", "7"), ("0", "56789"))'),
 }
