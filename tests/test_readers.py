@@ -34,6 +34,7 @@ CHANGES = {
     "moe_load_balance": ("np.array([[0.51, 0.49]] * 9 + [[0.0, 1.0]])", "np.array([[0.6, 0.4]] * 9 + [[0.2, 0.8]])"),
     "gamma_fourier": ("1 + 40j, 3 + 100j]", "1 + 40j, 3 + 4j]"),
     "site_search": ('"f needle", "h i"]', '"the f needle", "the h"]'),
+    "python_retry": ("TRIES, DELAY = 5, 2.0", "TRIES, DELAY = 4, 2.0"),
 }
 
 
