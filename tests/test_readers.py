@@ -31,6 +31,7 @@ CHANGES = {
     "hippo": ("np.sin(6 * np.pi * t)", "np.sin(24 * np.pi * t)"),
     "s4": ("sizes = (16, 64, 256)", "sizes = (1, 64, 256)"),
     "monarch": ('"uniform": lambda g, shape: g.random(shape)', '"uniform": lambda g, shape: g.standard_normal(shape)'),
+    "moe_geometry": ("spread=0.5", "spread=2.0"),
     "moe_load_balance": ("np.array([[0.51, 0.49]] * 9 + [[0.0, 1.0]])", "np.array([[0.6, 0.4]] * 9 + [[0.2, 0.8]])"),
     "gamma_fourier": ("1 + 40j, 3 + 100j]", "1 + 40j, 3 + 4j]"),
     "site_search": ('"f needle", "h i"]', '"the f needle", "the h"]'),
