@@ -1,16 +1,28 @@
-"""Monarch products and systems against the dense ones, projection against a loop, butterfly against dense factors."""
+"""Monarch, butterfly, the sign and the top triple against dense products and the SVD, projection against a loop.
+
+CUR: the choices against those of scipy, and the growth of the work with the size.
+"""
 
 import numpy as np
-from _measure import compare
+from _measure import compare, package
 
 from kexue_core.matrices import (
     butterfly_dense,
+    cur_approximation,
+    deim_indices,
+    interpolation_weights,
     low_rank_error,
     monarch_dense,
     monarch_matvec,
     monarch_project,
     monarch_solve,
+    msign,
+    newton_schulz,
+    pivoted_columns,
+    power_iteration,
+    select_columns,
 )
+from kexue_core.optimization import spectral_decay_step
 
 SMALL = "a few microseconds of checks decide"
 
@@ -37,6 +49,119 @@ def projected_by_a_loop(a, b):
             u, s, vh = np.linalg.svd(slices[:, j, k, :], full_matrices=False)
             closest[:, j, k, :] = s[0] * np.outer(u[:, 0], vh[0])
     return closest.reshape(a.shape)
+
+
+def bare_products(a, steps=5):
+    """Return the last of the three products of each Newton-Schulz step, and nothing else."""
+    x = a / np.linalg.norm(a)
+    for _ in range(steps):
+        gram = x @ x.T
+        product = (gram @ gram) @ x
+    return product
+
+
+def sign(rng):
+    """Print what five Newton-Schulz steps cost, against their products and against an SVD."""
+    for n, m in ((64, 64), (256, 256), (256, 1024), (1024, 1024)):
+        a = rng.standard_normal((n, m))
+        compare(
+            "newton_schulz, five steps | its bare products",
+            f"{n}x{m}",
+            lambda: newton_schulz(a),
+            lambda: bare_products(a),
+            difference=False,
+            note=SMALL if n < 256 else "",
+        )
+        if n <= 256:
+            compare(
+                "newton_schulz, five steps | msign by SVD",
+                f"{n}x{m}",
+                lambda: newton_schulz(a),
+                lambda: msign(a),
+                difference=False,
+            )
+
+
+def decay_by_svd(w, rate):
+    """Return a step of spectral decay with the exact top triple."""
+    u, s, vh = np.linalg.svd(w, full_matrices=False)
+    return w - rate * s[0] * np.outer(u[:, 0], vh[0])
+
+
+def top_singular(rng):
+    """Print what the top singular triple costs: one warm-started product, ten products, and the whole SVD."""
+    for n in (32, 128, 512):
+        w = rng.standard_normal((n, n))
+        v = power_iteration(w, rng.standard_normal(n), 3000).v
+        compare(
+            "spectral_decay_step | step with the SVD",
+            f"n={n}",
+            lambda: spectral_decay_step(w, 1e-3, v).w,
+            lambda: decay_by_svd(w, 1e-3),
+        )
+        compare(
+            "power_iteration, 10 | all singular values",
+            f"n={n}",
+            lambda: power_iteration(w, v, 10).sigma,
+            lambda: np.linalg.svd(w, compute_uv=False)[0],
+        )
+
+
+def deim_by_systems(basis):
+    """Return the indices of DEIM with a system solved from scratch in each step, as the article writes it."""
+    picks = [abs(basis[:, 0]).argmax()]
+    for k in range(1, basis.shape[1]):
+        inside = np.linalg.solve(basis[picks, :k], basis[picks, k])
+        picks.append(abs(basis[:, k] - basis[:, :k] @ inside).argmax())
+    return np.array(picks)
+
+
+def cur_rows(rng):
+    """Print the ratios of choosing rows and columns, and of joining them."""
+    scipy = package("scipy.linalg")
+    interpolative = package("scipy.linalg.interpolative") if scipy else None
+    for n, r in ((60, 10), (250, 20), (1000, 40)):
+        a = rng.standard_normal((n, r)) @ rng.standard_normal((r, n)) + 1e-3 * rng.standard_normal((n, n))
+        vt = np.linalg.svd(a)[2]
+        basis = np.ascontiguousarray(vt[:r].T)
+        size = f"n={n} r={r}"
+        compare(
+            "deim_indices | a system in each step", size, lambda: deim_indices(basis), lambda: deim_by_systems(basis)
+        )
+        rows, cols = select_columns(a.T, r), select_columns(a, r)
+        for middle in ("optimal", "intersection"):
+            compare(
+                f"cur_approximation, {middle} | truncated SVD", size,
+                lambda: cur_approximation(a, rows, cols, middle), lambda: truncated(a, r), difference=False,
+            )  # fmt: skip
+        if scipy:
+            compare(
+                "deim_indices | scipy.linalg.lu", size,
+                lambda: deim_indices(basis), lambda: np.argsort(scipy.lu(basis, p_indices=True)[0])[:r],
+            )  # fmt: skip
+            compare(
+                "pivoted_columns, r steps | scipy.linalg.qr, all", size,
+                lambda: pivoted_columns(a, r), lambda: scipy.qr(a, mode="r", pivoting=True)[1][:r],
+            )  # fmt: skip
+        if interpolative:
+            pivots = pivoted_columns(a, r)
+            compare(
+                "pivots and interpolation_weights | interp_decomp", size,
+                lambda: a[:, pivots] @ interpolation_weights(a, pivoted_columns(a, r)),
+                lambda: decomposed(interpolative, a, r),
+            )  # fmt: skip
+
+
+def truncated(a, r):
+    """Return the closest matrix of a rank."""
+    u, s, vt = np.linalg.svd(a, full_matrices=False)
+    return (u[:, :r] * s[:r]) @ vt[:r]
+
+
+def decomposed(interpolative, a, r):
+    """Return the interpolative decomposition of scipy, multiplied out."""
+    idx, proj = interpolative.interp_decomp(a, r, rand=False)
+    return interpolative.reconstruct_matrix_from_id(a[:, idx[:r]], idx, proj)
 
 
 def main():
@@ -91,6 +216,9 @@ def main():
             lambda: butterfly_dense(factors),
             lambda: dense_butterfly(factors),
         )
+    sign(rng)
+    top_singular(rng)
+    cur_rows(rng)
     for batch, rows in crossover.items():
         first = next((n for n, ratio in rows if ratio <= 1), None)
         print(f"  the fast product is at or below the dense one's time from n = {first} on, batch {batch}")

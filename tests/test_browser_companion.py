@@ -20,8 +20,8 @@ from kexue_core.engineering import (
     render_reader,
     render_search,
     render_source,
+    run_automaton,
     unrank_arxiv,
-    walk,
 )
 
 pytestmark = pytest.mark.browser
@@ -122,7 +122,7 @@ def test_both_engines_take_every_character_in_every_state_alike(page, name):
     assert set(ways) == set(range(len(automaton)))
     words = [way + character for way in ways.values() for character in [*map(chr, range(128)), "é", "４", "😀"]]
     states = page.evaluate("([name, words]) => words.map((word) => P.walk(name, word))", [name, words])
-    assert states == [walk(automaton, word) for word in words]
+    assert states == [run_automaton(automaton, word) for word in words]
 
 
 def test_every_edge_of_every_state_is_the_same(page):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kexue_core.engineering._link_table import AUTOMATA, HOMES
-from kexue_core.engineering.automata import walk
+from kexue_core.engineering.automata import run_automaton
 
 _REFUSED = ("no such year",) * 2 + ("no such month",) * 2 + ("no dot after the month",)
 
@@ -16,7 +16,7 @@ def cut(text, marks):
 
 def accepts(name, text):
     """Return whether an automaton accepts the text, and how many characters of it were taken."""
-    states = walk(AUTOMATA[name], text)
+    states = run_automaton(AUTOMATA[name], text)
     taken = len(states) - 1
     return taken == len(text) and AUTOMATA[name].accepting[states[-1]], taken
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from kexue_core import _checks
 
-__all__ = ["Automaton", "build_automaton", "walk", "path_counts", "rank_word", "unrank_word"]
+__all__ = ["Automaton", "build_automaton", "run_automaton", "path_counts", "rank_word", "unrank_word"]
 
 Piece = tuple[str, int, "int | None"]
 
@@ -86,7 +86,7 @@ def build_automaton(shapes: Sequence[Sequence[Piece]]) -> Automaton:
     return _minimal(edges, accepting)
 
 
-def walk(automaton: Automaton, text: str) -> list[int]:
+def run_automaton(automaton: Automaton, text: str) -> list[int]:
     """Return the states that the automaton passes, from 0 to where the text ends or the first character is refused.
 
     Parameters
@@ -112,7 +112,7 @@ def walk(automaton: Automaton, text: str) -> list[int]:
 
     Examples
     --------
-    >>> walk(build_automaton([[("ab", 0, None), ("c", 1, 1)]]), "abcb")
+    >>> run_automaton(build_automaton([[("ab", 0, None), ("c", 1, 1)]]), "abcb")
     [0, 0, 0, 1]
     """
     _checks.string("text", text)
@@ -195,7 +195,7 @@ def rank_word(automaton: Automaton, word: str) -> int:
     >>> [rank_word(build_automaton([[("ab", 1, 2)]]), word) for word in ("a", "aa", "ab", "b", "ba", "bb")]
     [0, 1, 2, 3, 4, 5]
     """
-    counts, states, rank = path_counts(automaton), walk(automaton, word), 0
+    counts, states, rank = path_counts(automaton), run_automaton(automaton, word), 0
     if len(states) <= len(word) or not automaton.accepting[states[-1]]:
         raise ValueError(f"word must be accepted by the automaton, got {word!r:.60}")
     for state, character in zip(states, word):

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from kexue_core.engineering import build_automaton, path_counts, rank_word, unrank_word, walk
+from kexue_core.engineering import build_automaton, path_counts, rank_word, run_automaton, unrank_word
 
 CASES = [
     ([[("ab", 1, 2)]], "[ab]{1,2}"),
@@ -20,7 +20,7 @@ TEXTS = ["".join(text) for n in range(8) for text in itertools.product("abc", re
 
 
 def holds(automaton, text):
-    states = walk(automaton, text)
+    states = run_automaton(automaton, text)
     return len(states) == len(text) + 1 and automaton.accepting[states[-1]]
 
 
@@ -71,7 +71,7 @@ def test_what_is_refused():
         (lambda: path_counts(endless), ValueError, "automaton must have finitely many words, got a cycle"),
         (lambda: rank_word(finite, "abc"), ValueError, "word must be accepted by the automaton, got 'abc'"),
         (lambda: unrank_word(finite, 6), ValueError, "rank must be at most 5, got 6"),
-        (lambda: walk(finite, 7), TypeError, "text must be a string, got 7"),
+        (lambda: run_automaton(finite, 7), TypeError, "text must be a string, got 7"),
     ):
         with pytest.raises(error, match=re.escape(message)):
             call()

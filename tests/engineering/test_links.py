@@ -18,9 +18,9 @@ from kexue_core.engineering import (
     render_reader,
     render_search,
     render_source,
+    run_automaton,
     unrank_arxiv,
     unrank_word,
-    walk,
 )
 
 NEW = _link_table.AUTOMATA["new"]
@@ -99,7 +99,7 @@ def test_new_ids_are_exactly_the_stated_grammar():
     tails = ["0001", "9999", "0000", "12", "00001", "99999", "00000", "123456", "1234v1", "１２３４", ""]
     for prefix, tail in itertools.product(range(10_000), tails):
         text = f"{prefix:04d}.{tail}"
-        states = walk(NEW, text)
+        states = run_automaton(NEW, text)
         found = len(states) == len(text) + 1 and NEW.accepting[states[-1]]
         assert found == bool(EXACT.fullmatch(text)), text
 
@@ -165,13 +165,13 @@ def test_the_number_of_steps_grows_with_the_length_only():
     """Counted, not timed: how many characters automata are shown for ever longer texts of each awkward kind."""
     from kexue_core.engineering import _link_reading
 
-    shown, original = [], _link_reading.walk
+    shown, original = [], _link_reading.run_automaton
 
     def counting(automaton, text):
         shown.append(len(text))
         return original(automaton, text)
 
-    _link_reading.walk = counting
+    _link_reading.run_automaton = counting
     try:
         for piece in (
             "0",
@@ -190,7 +190,7 @@ def test_the_number_of_steps_grows_with_the_length_only():
                 find_paper_ids(piece * copies)
                 assert sum(shown) <= 8 * len(piece * copies) + 100
     finally:
-        _link_reading.walk = original
+        _link_reading.run_automaton = original
 
 
 def test_the_first_evidence_decides():
