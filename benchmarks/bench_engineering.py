@@ -1,11 +1,25 @@
-"""Index and search against SQLite's FTS5, and against bm25s, rank-bm25 and jieba where they are installed."""
+"""Index and search against SQLite's FTS5, and against bm25s, rank-bm25 and jieba where they are installed; retries."""
 
+import re
 import sqlite3
+import time
 
 import numpy as np
 from _measure import compare, package
 
-from kexue_core.engineering import InvertedIndex, bm25_scores, related, search, token_spans, tokenize
+from kexue_core.engineering import (
+    Backoff,
+    InvertedIndex,
+    Retry,
+    bm25_scores,
+    find_paper_ids,
+    related,
+    search,
+    simulate_contention,
+    token_spans,
+    tokenize,
+    unrank_arxiv,
+)
 
 BOUND = "one Python call per text and per term of a query; the sums are numpy's"
 ENGINE = "FTS5 is written in C"
@@ -132,6 +146,51 @@ def main():
                     lambda: list(jieba.cut_for_search(long)),
                     difference=False,
                 )
+    retries()
+    addresses()
+
+
+def addresses():
+    """Print what reading addresses in a text costs, and that it grows like the text."""
+    listed = " ".join(f"https://arxiv.org/abs/{unrank_arxiv(rank)}" for rank in range(0, 10**8, 3200))
+    for label, text in (("addresses", listed), ("digits", "0" * 10**6), ("starts", "openreview.net/?id=" * 55_000)):
+        for part in (text[: len(text) // 10], text):
+            compare(
+                f"find_paper_ids, {label} | the rule of 2024",
+                f"{len(part)} characters",
+                lambda: find_paper_ids(part),
+                lambda: re.findall(r"[0-9]{4}\.[0-9]{4,5}", part),
+                difference=False,
+                note="the regular expression runs in C; both linear",
+            )
+
+
+def retries():
+    """Print what a loop costs that succeeds at once, and how a crowd of clients grows."""
+    tenacity, rule = package("tenacity"), Retry(5)
+
+    def ours():
+        for attempt in rule:
+            with attempt:
+                time.monotonic()
+
+    def theirs():
+        for attempt in tenacity.Retrying(stop=tenacity.stop_after_attempt(5)):
+            with attempt:
+                time.monotonic()
+
+    if tenacity:
+        compare("Retry | tenacity.Retrying", "one try", ours, theirs, difference=False)
+    for rule_name, backoff in (("full jitter", Backoff(10, 2, 2000, "full")), ("no delay", Backoff(0))):
+        for clients in (50, 100, 200):
+            compare(
+                f"simulate_contention, {rule_name} | half of the clients",
+                f"{clients} clients",
+                lambda: simulate_contention(clients, backoff, np.random.default_rng(0)),
+                lambda: simulate_contention(clients // 2, backoff, np.random.default_rng(0)),
+                difference=False,
+                note="calls grow up to quadratically",
+            )
 
 
 if __name__ == "__main__":

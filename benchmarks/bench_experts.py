@@ -1,9 +1,11 @@
-"""Routing and load against bare numpy, and against torch where it is installed."""
+"""Selection, routing and load against bare numpy, and against torch where it is installed."""
+
+import itertools
 
 import numpy as np
 from _measure import compare, package
 
-from kexue_core.experts import balance_by_bias, expert_load, route, top_k_mask
+from kexue_core.experts import balance_by_bias, best_subset, expert_load, route, top_k_mask
 
 
 def mask_by_partition(scores, k):
@@ -22,6 +24,19 @@ def bias_loop(scores, k, steps, rate=1e-3):
         excess = np.bincount(chosen.ravel(), minlength=n) / (k * T) - 1 / n
         bias = bias - rate * np.sign(np.where(np.abs(excess) < 1e-12, 0, excess))
     return bias
+
+
+def best_of_all(vectors, k):
+    """Return the best k vectors after an error of every subset, through the Gram matrix, in pieces."""
+    n, gram, best, found = len(vectors), vectors @ vectors.T, np.inf, None
+    drops = itertools.combinations(range(n), n - k)
+    while block := list(itertools.islice(drops, 20_000)):
+        gone = np.zeros((len(block), n))
+        np.put_along_axis(gone, np.array(block), 1.0, axis=1)
+        errors = ((gone @ gram) * gone).sum(axis=1)
+        if errors.min() < best:
+            best, found = errors.min(), gone[errors.argmin()] == 0
+    return found
 
 
 def main():
@@ -64,6 +79,14 @@ def main():
                 lambda: top_k_mask(scores, k),
                 lambda: torch.zeros(scores.shape, dtype=bool).scatter_(-1, t.topk(k, -1).indices, True),
             )
+    for n, d in ((12, 16), (20, 2), (20, 16), (20, 64)):
+        vectors = rng.standard_normal((n, d)) * np.exp(0.5 * rng.standard_normal((n, 1)))
+        compare(
+            "best_subset | every subset, vectorised",
+            f"n={n} k={n // 2} d={d}",
+            lambda: best_subset(vectors, n // 2),
+            lambda: best_of_all(vectors, n // 2),
+        )
     scores = rng.random((1000, 16))
     compare(
         "balance_by_bias, 100 batches | bare loop",

@@ -1,4 +1,4 @@
-"""Monarch products and systems against the dense ones, projection against a loop, butterfly against dense factors.
+"""Monarch, butterfly, the sign and the top triple against dense products and the SVD, projection against a loop.
 
 CUR: the choices against those of scipy, and the growth of the work with the size.
 """
@@ -16,9 +16,13 @@ from kexue_core.matrices import (
     monarch_matvec,
     monarch_project,
     monarch_solve,
+    msign,
+    newton_schulz,
     pivoted_columns,
+    power_iteration,
     select_columns,
 )
+from kexue_core.optimization import spectral_decay_step
 
 SMALL = "a few microseconds of checks decide"
 
@@ -45,6 +49,62 @@ def projected_by_a_loop(a, b):
             u, s, vh = np.linalg.svd(slices[:, j, k, :], full_matrices=False)
             closest[:, j, k, :] = s[0] * np.outer(u[:, 0], vh[0])
     return closest.reshape(a.shape)
+
+
+def bare_products(a, steps=5):
+    """Return the last of the three products of each Newton-Schulz step, and nothing else."""
+    x = a / np.linalg.norm(a)
+    for _ in range(steps):
+        gram = x @ x.T
+        product = (gram @ gram) @ x
+    return product
+
+
+def sign(rng):
+    """Print what five Newton-Schulz steps cost, against their products and against an SVD."""
+    for n, m in ((64, 64), (256, 256), (256, 1024), (1024, 1024)):
+        a = rng.standard_normal((n, m))
+        compare(
+            "newton_schulz, five steps | its bare products",
+            f"{n}x{m}",
+            lambda: newton_schulz(a),
+            lambda: bare_products(a),
+            difference=False,
+            note=SMALL if n < 256 else "",
+        )
+        if n <= 256:
+            compare(
+                "newton_schulz, five steps | msign by SVD",
+                f"{n}x{m}",
+                lambda: newton_schulz(a),
+                lambda: msign(a),
+                difference=False,
+            )
+
+
+def decay_by_svd(w, rate):
+    """Return a step of spectral decay with the exact top triple."""
+    u, s, vh = np.linalg.svd(w, full_matrices=False)
+    return w - rate * s[0] * np.outer(u[:, 0], vh[0])
+
+
+def top_singular(rng):
+    """Print what the top singular triple costs: one warm-started product, ten products, and the whole SVD."""
+    for n in (32, 128, 512):
+        w = rng.standard_normal((n, n))
+        v = power_iteration(w, rng.standard_normal(n), 3000).v
+        compare(
+            "spectral_decay_step | step with the SVD",
+            f"n={n}",
+            lambda: spectral_decay_step(w, 1e-3, v).w,
+            lambda: decay_by_svd(w, 1e-3),
+        )
+        compare(
+            "power_iteration, 10 | all singular values",
+            f"n={n}",
+            lambda: power_iteration(w, v, 10).sigma,
+            lambda: np.linalg.svd(w, compute_uv=False)[0],
+        )
 
 
 def deim_by_systems(basis):
@@ -156,6 +216,8 @@ def main():
             lambda: butterfly_dense(factors),
             lambda: dense_butterfly(factors),
         )
+    sign(rng)
+    top_singular(rng)
     cur_rows(rng)
     for batch, rows in crossover.items():
         first = next((n for n, ratio in rows if ratio <= 1), None)

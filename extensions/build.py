@@ -14,7 +14,7 @@ from pathlib import Path
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 
-from extensions import chapters, cite, dependencies, epub, processes, site
+from extensions import chapters, cite, companion, dependencies, epub, processes, site
 from extensions.execution import execute_all
 
 KEPT = 4  # executed chapters of that many states of what all of them stand on
@@ -83,6 +83,7 @@ def build_site():
     unfinished.touch()
     jupyter_book(staging, "-W", "-n")  # a warning is a mistake
     pages = staging / "_build" / "html"
+    companion.pack(pages / companion.NAME)
     epub.bind(pages, pages / "kexue-book.epub", cite.book()["url"])
     lacking = site.missing(pages)
     if lacking:

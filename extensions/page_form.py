@@ -8,7 +8,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-__all__ = ["chromium", "page_problems", "transferred"]
+__all__ = ["chromium", "open_page_problems", "page_problems", "transferred"]
 
 WIDTH, HEIGHT = 1280, 800
 FIRST, APART, SCREENS, CODE, BYTES = 1.5, 3, 28, 0.12, 200_000
@@ -41,13 +41,15 @@ MEASURE = """() => {
     code: code.reduce((sum, e) => sum + e.getBoundingClientRect().height, 0),
     silent: [...article.querySelectorAll("img")].filter((e) => !e.alt.trim()).map(place),
   };
-  for (const details of article.querySelectorAll("details")) details.open = true;
+  const closed = [...article.querySelectorAll("details:not([open])")];
+  for (const details of closed) details.open = true;
   const boxes = [...article.querySelectorAll("pre, div.math, table, .cell_output, .cell_output .output, .kx-scroll")]
     .filter((e) => shown(e) && e.scrollWidth > e.clientWidth + 1 && !e.closest(".kx-table"));
   result.cut = boxes.filter((e) => !boxes.some((other) => other !== e && e.contains(other)))
     .map((e) => [place(e),
       { PRE: "line of code or output", TABLE: "table" }[e.tagName] || (e.matches(".math") ? "formula" : "output"),
       e.scrollWidth - e.clientWidth, e.textContent.trim().slice(0, 40)]);
+  for (const details of closed) details.open = false;
   return result;
 }"""
 
@@ -74,8 +76,14 @@ def page_problems(path, browser):
     page = context.new_page()
     page.goto(path.resolve().as_uri())
     page.evaluate("document.fonts.ready.then(() => true)")
-    seen = page.evaluate(MEASURE)
+    found = open_page_problems(page, path)
     context.close()
+    return found
+
+
+def open_page_problems(page, path):
+    """Return the same of a page that is open already; its window may be higher or lower."""
+    seen = page.evaluate(MEASURE)
     slug, found = path.stem if path.stem != "index" else path.parent.name, []
 
     def say(where, words):

@@ -44,8 +44,25 @@ def browser():
         chromium.close()
 
 
+@pytest.fixture(scope="session")
+def chapter_pages(browser, site):
+    """Yield the chapters' pages; one is open at a time."""
+    from reader import ChapterPages
+
+    pages = ChapterPages(browser, site)
+    yield pages
+    pages.close()
+
+
+@pytest.fixture
+def chapter_page(chapter_pages, slug):
+    """Return the page of the chapter that a test looks at, as the test before has left it."""
+    return chapter_pages.open(slug)
+
+
 def pytest_collection_modifyitems(items):
-    """Keep the tests of one chapter on one worker: it runs the chapter once."""
+    """Keep the tests of one chapter on one worker, which runs it once and opens it once; the destructive come last."""
+    items.sort(key=lambda item: item.get_closest_marker("destructive") is not None)
     for item in items:
         if slug := chapter_of(item):
             item.add_marker(pytest.mark.xdist_group(slug))

@@ -15,7 +15,7 @@ import nbformat
 import pytest
 from support import SITE
 
-from extensions import build, chapters, citations, colab, dependencies, epub, execution, processes, rerun
+from extensions import build, chapters, citations, colab, companion, dependencies, epub, execution, processes, rerun
 
 PAGES = sorted(
     path.relative_to(SITE).as_posix()
@@ -187,7 +187,7 @@ def test_an_interrupted_cleaning_is_not_taken_for_a_whole_folder(jupyter_book, t
         jupyter_book("next", 0)
     monkeypatch.setattr(shutil, "rmtree", remove)
     site = jupyter_book("last", 0)
-    assert [path.name for path in site.iterdir()] == ["index.html"]
+    assert {path.name for path in site.iterdir()} == {"index.html", companion.NAME}
 
 
 def test_an_interrupted_rerun_leaves_the_old_notebook_alone(monkeypatch, tmp_path):

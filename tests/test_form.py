@@ -20,8 +20,8 @@ def test_the_notebook_has_the_form_of_the_guide(slug):
 
 @every_chapter
 @pytest.mark.browser
-def test_the_page_has_the_form_of_the_guide(slug, site, browser):
-    found = page_form.page_problems(site / "chapters" / f"{slug}.html", browser)
+def test_the_page_has_the_form_of_the_guide(slug, site, chapter_page):
+    found = page_form.open_page_problems(chapter_page, site / "chapters" / f"{slug}.html")
     assert not found, "\n".join(found)
 
 

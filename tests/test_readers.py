@@ -31,9 +31,17 @@ CHANGES = {
     "hippo": ("np.sin(6 * np.pi * t)", "np.sin(24 * np.pi * t)"),
     "s4": ("sizes = (16, 64, 256)", "sizes = (1, 64, 256)"),
     "monarch": ('"uniform": lambda g, shape: g.random(shape)', '"uniform": lambda g, shape: g.standard_normal(shape)'),
+    "spectral_weight_decay": ("np.array([10, 8, 7, 6.5,", "np.array([12, 8, 7, 6.5,"),
     "moe_load_balance": ("np.array([[0.51, 0.49]] * 9 + [[0.0, 1.0]])", "np.array([[0.6, 0.4]] * 9 + [[0.2, 0.8]])"),
+    "muon": ("np.array([1, 0.3, 0.1, 0.03, 0.01])", "np.array([1, 0.6, 0.1, 0.03, 0.02])"),
+    "sgd_convergence": ("profile = 1 + 3 *", "profile = 1 + 0.5 *"),
+    "cur": ("noise = 0.1 *", "noise = 0.5 *"),
+    "moe_geometry": ("width, hidden, inputs = 256, 2048", "width, hidden, inputs = 256, 512"),
     "gamma_fourier": ("1 + 40j, 3 + 100j]", "1 + 40j, 3 + 4j]"),
+    "riemannian_geometry": ('"ball": 1.0', '"ball": 0.5'),
     "site_search": ('"f needle", "h i"]', '"the f needle", "the h"]'),
+    "papers_redirect": ('(("0", "7"), ("0", "456789"))', '(("0", "7"), ("0", "56789"))'),
+    "python_retry": ("TRIES, DELAY = 5, 2.0", "TRIES, DELAY = 4, 2.0"),
 }
 
 

@@ -15,19 +15,6 @@ PACKED = {".html", ".css", ".js", ".svg"}
 PAGES = sorted(path for path in SITE.rglob("*.html") if "_static" not in path.parts)
 every_chapter = pytest.mark.parametrize("slug", chapters.slugs())
 
-# The list of sections on the right opens where one reads; what moves there is meant to move.
-SHIFTS = """
-window.shift = 0; window.moved = [];
-new PerformanceObserver((list) => {
-    for (const { value, sources, hadRecentInput } of list.getEntries()) {
-        const moved = sources.map(({ node }) => (node?.closest ? node : node?.parentElement));
-        if (hadRecentInput || moved.every((node) => node?.closest(".toc-entry"))) continue;
-        window.shift += value;
-        window.moved.push(...moved.map((node) => node?.outerHTML.slice(0, 80)));
-    }
-}).observe({ type: "layout-shift", buffered: true });
-"""
-
 
 def transferred(path):
     """Return the bytes that a server sends for a file."""
@@ -37,26 +24,15 @@ def transferred(path):
 
 @pytest.mark.browser
 @every_chapter
-def test_a_chapter_comes_light_and_stands_still(browser, site, slug):
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    try:
-        context.add_init_script(SHIFTS)
-        page = context.new_page()
-        asked = set()
-        page.on("request", lambda request: asked.add(request.url))
-        page.goto((site / f"chapters/{slug}.html").as_uri())
-        page.wait_for_load_state("load")
-        for target in page.locator(".kx-explorer, .cell_output img, footer").all():  # what comes late comes near
-            target.scroll_into_view_if_needed()
-        page.evaluate("document.fonts.ready")
-        size = {url: transferred(site / unquote(urlsplit(url).path)) for url in asked if not url.startswith("data:")}
-        late = [url for url in asked if any(f"KaTeX_{name}.woff2" in url for name in fonts.EARLY)]
-        assert not late, "a formula has a new character: python -m extensions.fonts"
-        heaviest = sorted(size.items(), key=lambda item: -item[1])[:5]
-        assert sum(size.values()) < TRANSFER, heaviest
-        assert page.evaluate("shift") < SHIFT, page.evaluate("moved")
-    finally:
-        context.close()
+def test_a_chapter_comes_light_and_stands_still(chapter_page, site, slug):
+    files = {unquote(urlsplit(url).path) for url in chapter_page.asked if not url.startswith("data:")}
+    assert len(files) > 5
+    size = {path: transferred(site / path) for path in files}
+    late = [path for path in files if any(f"KaTeX_{name}.woff2" in path for name in fonts.EARLY)]
+    assert not late, "a formula has a new character: python -m extensions.fonts"
+    heaviest = sorted(size.items(), key=lambda item: -item[1])[:5]
+    assert sum(size.values()) < TRANSFER, heaviest
+    assert chapter_page.shift < SHIFT, chapter_page.moved
 
 
 def test_every_icon_in_the_pages_is_in_the_sheet():

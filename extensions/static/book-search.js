@@ -30,6 +30,10 @@
   window.kexueSearchExplorer = (collection) =>
     script("search-engine.js").then(() => script("search-explorer.js")).then(() => window.KexueEngine.explorer(collection));
 
+  // The twin of the explorer in the chapter on addresses of papers.
+  window.kexuePaperExplorer = (table) =>
+    script("paper-links.js").then(() => script("paper-explorer.js")).then(() => window.KexuePapers.explorer(table));
+
   function load() {
     engine ||= Promise.all([script("search-engine.js"), script("book-search-data.js")]).then(() => {
       const { pages, places, fields } = window.KEXUE_SEARCH;

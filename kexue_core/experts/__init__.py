@@ -1,4 +1,4 @@
-"""Mixture of experts: routing and load balance."""
+"""Mixture of experts: which vectors of a layer to compute, routing and load balance."""
 
 from kexue_core.experts.balance import (
     Training,
@@ -8,9 +8,27 @@ from kexue_core.experts.balance import (
     bias_update,
     train_router,
 )
+from kexue_core.experts.geometry import (
+    best_subset,
+    dropped_error,
+    ffn_experts,
+    geometric_moe,
+    longest_subset,
+    sampling_probabilities,
+    sampling_variance,
+)
 from kexue_core.experts.routing import expert_load, max_violation, route, top_k_mask
+from kexue_core.experts.shares import kept_share
 
 __all__ = [
+    "ffn_experts",
+    "dropped_error",
+    "longest_subset",
+    "best_subset",
+    "sampling_probabilities",
+    "sampling_variance",
+    "geometric_moe",
+    "kept_share",
     "top_k_mask",
     "route",
     "expert_load",

@@ -1,0 +1,71 @@
+"""A chapter's page, opened once as a reader opens it, for all tests that look at it one after the other."""
+
+__all__ = ["ChapterPages", "listen"]
+
+# What moves while a page comes. The list of sections on the right opens where one reads: that is meant to move.
+SHIFTS = """
+window.shift = 0; window.moved = [];
+new PerformanceObserver((list) => {
+    for (const { value, sources, hadRecentInput } of list.getEntries()) {
+        const moved = sources.map(({ node }) => (node?.closest ? node : node?.parentElement));
+        if (hadRecentInput || moved.every((node) => node?.closest(".toc-entry"))) continue;
+        window.shift += value;
+        window.moved.push(...moved.map((node) => node?.outerHTML.slice(0, 80)));
+    }
+}).observe({ type: "layout-shift", buffered: true });
+"""
+
+
+def listen(page):
+    """Collect whatever goes wrong on a page: errors, files that are not there, requests to other hosts."""
+    page.problems = []
+    page.on("console", lambda message: message.type == "error" and page.problems.append(message.text))
+    page.on("pageerror", lambda error: page.problems.append(str(error)))
+    page.on("requestfailed", lambda request: page.problems.append(f"failed: {request.url}"))
+    page.on("request", lambda request: note_foreign(page, request.url))
+
+
+def note_foreign(page, url):
+    if not url.startswith(("file:", "data:", "blob:")):
+        page.problems.append(f"asks another host: {url}")
+
+
+class ChapterPages:
+    """The chapter that is open, from disk and without network, scrolled through once.
+
+    A page carries what happened to it: ``problems``, ``asked`` (all addresses that it loaded), and, up to the end of
+    the first scrolling, ``shift`` and ``moved``.
+    """
+
+    def __init__(self, browser, site):
+        self.browser, self.site = browser, site
+        self.slug = self.context = self.page = None
+
+    def open(self, slug):
+        """Return the page of a chapter; it is loaded unless it is open."""
+        if slug != self.slug:
+            self.close()
+            self.context = self.browser.new_context(offline=True, viewport={"width": 1280, "height": 900})
+            self.context.add_init_script(SHIFTS)
+            self.page, self.slug = self.context.new_page(), slug
+            self.load(f"chapters/{slug}.html")
+        return self.page
+
+    def load(self, name):
+        page = self.page
+        page.asked = set()
+        page.on("request", lambda request: page.asked.add(request.url))
+        listen(page)
+        page.goto((self.site / name).as_uri())
+        page.wait_for_load_state("load")
+        for target in page.locator(".kx-explorer, .cell_output img, footer").all():  # what comes late comes near
+            target.scroll_into_view_if_needed()
+        page.evaluate("document.fonts.ready.then(() => true)")
+        page.shift, page.moved = page.evaluate("[window.shift, window.moved]")
+        page.evaluate("scrollTo(0, 0)")
+
+    def close(self):
+        """Close what is open: the next test gets the page anew."""
+        if self.context:
+            self.context.close()
+        self.slug = self.context = self.page = None
