@@ -19,7 +19,7 @@ from extensions import chapters
 PACKAGE = chapters.ROOT / "kexue_core"
 NUMERICS = sorted(path for path in PACKAGE.rglob("*.py") if "notebook" not in path.parts)
 SHELVES = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py") if path.parent.name != "notebook")
-BELOW = {"experts": ("attention",), "optimization": ("matrices",)}  # the shelves that stand on others
+BELOW = {"experts": ("attention",), "optimization": ("attention", "matrices")}  # the shelves that stand on others
 SILENT = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
 LIBRARY = {"numpy", "kexue_core"}
 NOTEBOOK = {

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kexue_core import _checks
+from kexue_core.attention import sparsemax
 
 __all__ = [
     "projected_sgd",
@@ -159,7 +160,7 @@ def project_box(theta: ArrayLike, low: ArrayLike, high: ArrayLike) -> Array:
 
 
 def project_simplex(theta: ArrayLike) -> Array:
-    """Return the nearest probability vectors, by one sort of each row.
+    """Return the nearest probability vectors: the sparsemax of each row.
 
     Parameters
     ----------
@@ -186,13 +187,10 @@ def project_simplex(theta: ArrayLike) -> Array:
     [[0.5, 0.5, 0.0], [1.0, 0.0, 0.0]]
     """
     theta = _checks.array("theta", theta, core=1)
-    d = theta.shape[-1]
     with np.errstate(over="ignore", invalid="ignore"):
-        inside = (theta >= 0).all(axis=-1) & (np.abs(theta.sum(axis=-1) - 1) <= d * np.finfo(float).eps)
-        x = theta - theta.max(axis=-1, keepdims=True)
-        excess = (np.cumsum(-np.sort(-x, axis=-1), axis=-1) - 1) / np.arange(1, d + 1)
-    tau = excess.max(axis=-1, keepdims=True)
-    return np.where(inside[..., None], theta, np.maximum(x - tau, 0))
+        gap = np.abs(theta.sum(axis=-1, keepdims=True) - 1)
+    inside = (theta >= 0).all(axis=-1, keepdims=True) & (gap <= theta.shape[-1] * np.finfo(float).eps)
+    return np.where(inside, theta, sparsemax(theta))
 
 
 def learning_rates(T: int, kind: str = "constant", scale: float = 1.0) -> Array:

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from oracles import oracles
 
-from kexue_core.attention import sparsemax
 from kexue_core.optimization.sgd import (
     average_regret_bound,
     coin_flip_regret,
@@ -58,7 +57,7 @@ def test_what_is_inside_stays_bit_for_bit():
     np.testing.assert_array_equal(project_box(ball, -1, 1), ball)
 
 
-def test_the_simplex_by_a_quadratic_program_and_by_sparsemax():
+def test_the_simplex_by_a_quadratic_program_and_by_its_conditions():
     for x in rng(5).standard_normal((5, 4)):
         found = minimize(
             lambda p, x=x: ((p - x) ** 2).sum(),
@@ -70,7 +69,13 @@ def test_the_simplex_by_a_quadratic_program_and_by_sparsemax():
         ).x
         np.testing.assert_allclose(project_simplex(x), found, atol=1e-7)
     x = 4 * rng(6).standard_normal((40, 30))
-    np.testing.assert_allclose(project_simplex(x), sparsemax(x), atol=1e-14)
+    nearest = project_simplex(x)
+    np.testing.assert_allclose(nearest.sum(axis=-1), 1, atol=1e-14)
+    for row, p in zip(x, nearest):  # what is taken off is one number where p > 0, and no less where p = 0
+        taken = (row - p)[p > 0]
+        assert np.ptp(taken) < 1e-14
+        assert (p >= 0).all()
+        assert (row[p == 0] <= taken.max() + 1e-14).all()
     assert project_simplex([1e308, -1e308]).tolist() == [1, 0]
 
 
