@@ -43,26 +43,24 @@ class ChapterPages:
 
     def open(self, slug):
         """Return the page of a chapter; it is loaded unless it is open."""
-        if slug != self.slug:
-            self.close()
-            self.context = self.browser.new_context(offline=True, viewport={"width": 1280, "height": 900})
-            self.context.add_init_script(SHIFTS)
-            self.page, self.slug = self.context.new_page(), slug
-            self.load(f"chapters/{slug}.html")
-        return self.page
-
-    def load(self, name):
-        page = self.page
+        if slug == self.slug:
+            return self.page
+        self.close()
+        self.context = self.browser.new_context(offline=True, viewport={"width": 1280, "height": 900})
+        self.context.add_init_script(SHIFTS)
+        page = self.page = self.context.new_page()
         page.asked = set()
         page.on("request", lambda request: page.asked.add(request.url))
         listen(page)
-        page.goto((self.site / name).as_uri())
+        page.goto((self.site / f"chapters/{slug}.html").as_uri())
         page.wait_for_load_state("load")
-        for target in page.locator(".kx-explorer, .cell_output img, footer").all():  # what comes late comes near
-            target.scroll_into_view_if_needed()
+        for late in page.locator(".kx-explorer, .cell_output img, footer").all():  # what comes late comes near
+            late.scroll_into_view_if_needed()
         page.evaluate("document.fonts.ready.then(() => true)")
         page.shift, page.moved = page.evaluate("[window.shift, window.moved]")
         page.evaluate("scrollTo(0, 0)")
+        self.slug = slug  # not before: a page that did not come is loaded again
+        return page
 
     def close(self):
         """Close what is open: the next test gets the page anew."""
