@@ -34,6 +34,7 @@ CHANGES = {
     "spectral_weight_decay": ("np.array([10, 8, 7, 6.5,", "np.array([12, 8, 7, 6.5,"),
     "moe_load_balance": ("np.array([[0.51, 0.49]] * 9 + [[0.0, 1.0]])", "np.array([[0.6, 0.4]] * 9 + [[0.2, 0.8]])"),
     "muon": ("np.array([1, 0.3, 0.1, 0.03, 0.01])", "np.array([1, 0.6, 0.1, 0.03, 0.02])"),
+    "lora_plus": ("np.array([1.0, 4, 16, 64])", "np.array([1.0, 2, 3, 4])"),
     "sgd_convergence": ("profile = 1 + 3 *", "profile = 1 + 0.5 *"),
     "cur": ("noise = 0.1 *", "noise = 0.5 *"),
     "moe_geometry": ("width, hidden, inputs = 256, 2048", "width, hidden, inputs = 256, 512"),
