@@ -24,6 +24,8 @@ __all__ = [
 
 _MOST = 32  # vectors: 2^16 sums of each half
 _BLOCK = 2048  # rows of a product of two halves
+_CANDIDATES = 65_536  # pairs that are added up anew at once
+_ROUNDING = 2e-14  # of a squared length, where the lengths sum to 1
 
 
 def ffn_experts(x: ArrayLike, wa: ArrayLike, wb: ArrayLike, n: int, kind: str = "relu") -> NDArray[np.float64]:
@@ -169,7 +171,7 @@ def best_subset(vectors: ArrayLike, k: int) -> NDArray[np.bool_]:
     Returns
     -------
     keep : (..., n) ndarray of bool
-        ``k`` True in each row; one of the best subsets if several are equally good to ``1e-13 (sum |v_i|)^2``.
+        ``k`` True in each row; one of the best if the lengths of several errors agree to ``1e-14 sum |v_i|``.
 
     Raises
     ------
@@ -346,10 +348,13 @@ def _best_subset(v, m):
             cross += (a[rows] ** 2)[:, None]
             cross += b[lo:hi] ** 2
             # rounding of the product must not decide: the nearest candidates are added up anew
-            r, s = np.nonzero(cross <= min(cross.min() + 1e-14, best))
-            exact = ((left[r] + right[s]) ** 2).sum(axis=1)
-            if len(exact) and (least := exact.argmin()) is not None and exact[least] < best:
-                best, found = exact[least], (one[start + r[least]], two[lo + s[least]])
+            r, s = np.nonzero(cross <= min(cross.min(), best) + _ROUNDING)
+            for some in range(0, len(r), _CANDIDATES):
+                i_left, i_right = r[some : some + _CANDIDATES], s[some : some + _CANDIDATES]
+                exact = ((left[i_left] + right[i_right]) ** 2).sum(axis=1)
+                least = exact.argmin()
+                if exact[least] < best:
+                    best, found = exact[least], (one[start + i_left[least]], two[lo + i_right[least]])
     return ~np.concatenate([masks[0][found[0]], masks[1][found[1]]])
 
 

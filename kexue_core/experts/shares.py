@@ -1,4 +1,4 @@
-r"""How much of a random relu layer a fraction of its experts carries, in closed form.
+r"""How much of a random relu layer a fraction of its experts carries, without sampling.
 
 Result and assumptions are those of `kept_share`; which experts to keep is `geometry`.
 """

@@ -1,4 +1,5 @@
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -69,6 +70,25 @@ def test_the_best_subset_finds_what_was_planted_among_thirty():
     vectors[0] -= vectors[drop].sum(axis=0)
     keep = best_subset(vectors, 20)
     assert dropped_error(vectors, keep) < 1e-24 * (vectors**2).sum()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_sum_of_zero_is_found_beside_a_sum_of_one_of_numbers_of_twelve_digits(seed):
+    rng = np.random.default_rng(seed)
+    numbers = rng.integers(-(10**11), 10**11, 20)
+    order = rng.permutation(20)
+    one, two = order[:10], np.r_[order[10:17], order[:3]]
+    numbers[one[9]] -= numbers[one].sum()
+    numbers[two[6]] -= numbers[two].sum() - 1  # its square is lost in the rounding of a product
+    assert numbers[~best_subset(numbers[:, None], 10)].sum() == 0
+
+
+def test_many_equally_good_subsets_take_little_memory():
+    tracemalloc.start()
+    assert best_subset(np.ones((24, 24)), 12).sum() == 12
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1e8
 
 
 def test_scale_rotation_and_order_do_not_matter_and_a_batch_is_a_loop():
