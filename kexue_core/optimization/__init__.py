@@ -7,6 +7,8 @@ from kexue_core.optimization.decay import (
     spectral_decay_step,
     water_level,
 )
+from kexue_core.optimization.flows import gradient_flow, natural_gradient, steepest_direction
+from kexue_core.optimization.fokker_planck import fokker_planck_matrix, langevin_path, markov_semigroup
 from kexue_core.optimization.lora import (
     LoraPair,
     LoraRun,
@@ -36,6 +38,12 @@ from kexue_core.optimization.sgd import (
     project_simplex,
     projected_sgd,
     refined_rates,
+)
+from kexue_core.optimization.wasserstein import (
+    bures_wasserstein,
+    gaussian_jko_step,
+    jko_step_1d,
+    wasserstein_1d,
 )
 
 __all__ = [
@@ -68,4 +76,14 @@ __all__ = [
     "average_regret_bound",
     "last_iterate_bound",
     "coin_flip_regret",
+    "gradient_flow",
+    "steepest_direction",
+    "natural_gradient",
+    "bures_wasserstein",
+    "wasserstein_1d",
+    "gaussian_jko_step",
+    "jko_step_1d",
+    "fokker_planck_matrix",
+    "markov_semigroup",
+    "langevin_path",
 ]
