@@ -36,7 +36,7 @@ CHANGES = {
     "muon": ("np.array([1, 0.3, 0.1, 0.03, 0.01])", "np.array([1, 0.6, 0.1, 0.03, 0.02])"),
     "lora_plus": ("np.array([1.0, 4, 16, 64])", "np.array([1.0, 2, 3, 4])"),
     "sgd_convergence": ("profile = 1 + 3 *", "profile = 1 + 0.5 *"),
-    "gradient_flow": ("points = 2 + 0.5 *", "points = 1 + 2 *"),
+    "gradient_flow": ("mean, std = 2.0, 0.5", "mean, std = 1.0, 0.5"),
     "cur": ("noise = 0.1 *", "noise = 0.5 *"),
     "moe_geometry": ("width, hidden, inputs = 256, 2048", "width, hidden, inputs = 256, 512"),
     "gamma_fourier": ("1 + 40j, 3 + 100j]", "1 + 40j, 3 + 4j]"),
