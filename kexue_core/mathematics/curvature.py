@@ -190,7 +190,7 @@ def angle_deficit(vertices: ArrayLike, faces: ArrayLike) -> Array:
     Returns
     -------
     deficit : (v,) ndarray
-        On a closed mesh, each edge of which has two triangles, the sum is ``2 pi (v - e + f)``, exactly (Descartes).
+        On a closed mesh, each edge of which has two triangles, the sum is ``2 pi (v - e + f)``, exactly.
 
     Raises
     ------
