@@ -1,5 +1,6 @@
-// Addresses of papers: what `kexue_core.engineering.links` does, line for line, with the same table. Equal by test, on
-// every short text. A page of the book and the companion extension share this file.
+// Addresses of papers: what `kexue_core.engineering.links` does, line for line, with the same table. Equal by test on
+// all short texts over ten characters and on cuts of addresses. A page of the book and the companion extension share
+// this file.
 (() => {
   "use strict";
 
