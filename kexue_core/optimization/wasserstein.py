@@ -165,8 +165,8 @@ def jko_step_1d(
     Raises
     ------
     ValueError
-        If the quantiles do not increase, ``step`` is not positive or too long, a value is not finite, or Newton's
-        method does not converge in 100 iterations.
+        If the quantiles do not increase or lie too near each other, ``step`` is not positive or too long, a value is
+        not finite, or Newton's method does not converge in 100 iterations.
 
     References
     ----------
@@ -196,7 +196,10 @@ def jko_step_1d(
             if (bend <= 0).any():
                 raise ValueError(f"step must keep 1/step + curvature(x) positive, got {bend.min():.3g} at {step}")
             hessian = np.diag(bend + stiff[1:] + stiff[:-1]) - np.diag(stiff[1:-1], 1) - np.diag(stiff[1:-1], -1)
-            move = np.linalg.solve(_checks.result(hessian, "quantiles", "step"), -pull)
+            try:
+                move = np.linalg.solve(_checks.result(hessian, "quantiles", "step"), -pull)
+            except np.linalg.LinAlgError:
+                raise ValueError(f"quantiles must lie farther apart at the step {step}") from None
             down, length = pull @ move, 1.0
             while length > 1e-12:
                 trial = q + length * move
@@ -204,7 +207,7 @@ def jko_step_1d(
                     break
                 length /= 2
             q = trial
-            if np.abs(move).max() <= 1e-12 * (q[-1] - q[0]):
+            if np.abs(move).max() <= 1e-12 * (q[-1] - q[0]) + 16 * np.spacing(np.abs(q).max()):
                 return q
     raise ValueError(f"step must let Newton's method converge, got {step}")
 

@@ -177,6 +177,19 @@ def test_the_energy_never_rises_however_long_the_step():
         assert (np.diff(new) > 0).all()
 
 
+def test_a_step_far_from_zero_is_the_step_at_zero_moved():
+    q = 2 + 0.5 * norm.ppf((np.arange(200) + 0.5) / 200)
+    near = jko_step_1d(q, lambda x: x, lambda x: 1 + 0 * x, 0.05)
+    for far in (1e3, 1e6, 1e9):
+        moved = jko_step_1d(q + far, lambda x, far=far: x - far, lambda x: 1 + 0 * x, 0.05)
+        np.testing.assert_allclose(moved - far, near, rtol=0, atol=far * 1e-15 + 1e-12)
+
+
+def test_a_step_refuses_quantiles_too_near_each_other():
+    with pytest.raises(ValueError, match=r"^(quantiles|step) must "):
+        jko_step_1d(np.arange(50) * 1e-10, lambda x: x, lambda x: 1 + 0 * x, 0.1)
+
+
 def test_a_step_refuses_what_has_no_unique_minimum():
     def flat(x):
         return 0 * x
