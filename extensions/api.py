@@ -134,7 +134,7 @@ def _imported(source):
 def imported(slug):
     """Return the public names that the code of a chapter imports, as it calls them: ``min_base``, ``rope.rotate``."""
     found = {}
-    for cell in chapters.read(slug).cells:
+    for cell in chapters.cells(slug):
         if cell.cell_type == "code":
             found |= _imported(cell.source)
     return found

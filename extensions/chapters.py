@@ -1,5 +1,6 @@
 """The chapters of the book: which they are and what they hold."""
 
+import functools
 import math
 import re
 from pathlib import Path
@@ -15,7 +16,12 @@ WORDS_A_MINUTE, MINUTES_A_DERIVATION, MINUTES_AN_EXPLORER = 220, 1 / 3, 1
 
 def parts():
     """Return the parts of the book: (caption, list of chapter slugs)."""
-    return read_parts(ROOT)
+    return _parts(ROOT, (ROOT / "_toc.yml").stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=1)
+def _parts(root, stamp):
+    return read_parts(root)
 
 
 def slugs():
@@ -42,9 +48,20 @@ def read(slug):
         raise SystemExit(f"{slug}: not a notebook that can be read ({' '.join(str(error).split())[:100]})") from None
 
 
+def cells(slug):
+    """Return the cells of a chapter to look at: read once for each state of the file, not to be changed."""
+    path = notebook_path(slug)
+    return _cells(slug, path, path.stat().st_mtime_ns) if path.exists() else read(slug).cells
+
+
+@functools.lru_cache(maxsize=100)
+def _cells(slug, path, stamp):
+    return read(slug).cells
+
+
 def head(slug):
     """Return the cell of a chapter that holds its title and its box, from the title on."""
-    for cell in read(slug).cells:
+    for cell in cells(slug):
         title = re.search(r"^# .+", cell.source, re.M) if cell.cell_type == "markdown" else None
         if title:
             return cell.source[title.start() :]
@@ -74,16 +91,15 @@ def words(text):
 
 def minutes(slug):
     """Return how long a chapter takes to read, in steps of five minutes: its words, derivations and explorers."""
-    cells = read(slug).cells
-    prose = sum(words(cell.source) for cell in cells if cell.cell_type == "markdown")
-    code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+    prose = sum(words(cell.source) for cell in cells(slug) if cell.cell_type == "markdown")
+    code = "\n".join(cell.source for cell in cells(slug) if cell.cell_type == "code")
     needed = prose / WORDS_A_MINUTE + len(re.findall(r"\bDerivation\(", code)) * MINUTES_A_DERIVATION
     return max(5, 5 * math.ceil((needed + len(re.findall(r"\bExplorer\(", code)) * MINUTES_AN_EXPLORER) / 5))
 
 
 def symbols(slug):
     """Return the table of symbols that a chapter gives in its question, as Markdown."""
-    text = "\n".join(cell.source for cell in read(slug).cells if cell.cell_type == "markdown")
+    text = "\n".join(cell.source for cell in cells(slug) if cell.cell_type == "markdown")
     question = re.search(r"^## The question\s*$(.*?)(?=^## |\Z)", text, re.M | re.S)
     table = question and re.search(r"(?:^\|.*\|[ ]*\n?)+", question[1], re.M)
     if not table:

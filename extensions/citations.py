@@ -18,6 +18,7 @@ from extensions import chapters
 
 __all__ = ["address", "bibliography", "cited", "entries", "links"]
 
+STYLE = find_plugin("pybtex.style.formatting", "plain")()
 LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\((https?://[^\s()]+(?:\([^\s()]*\)[^\s()]*)*)\)")
 
 
@@ -72,7 +73,7 @@ def known():
 def cited(slug):
     """Return the addresses that a chapter links to in its text, in order, each with its entry's key or None."""
     table = known()
-    text = "\n\n".join(cell.source for cell in chapters.read(slug).cells if cell.cell_type == "markdown")
+    text = "\n\n".join(cell.source for cell in chapters.cells(slug) if cell.cell_type == "markdown")
     return {url: table.get(address(url)) for _, url in LINK.findall(text)}
 
 
@@ -80,9 +81,13 @@ def reference(entry, backend="text"):
     """Return an entry in full, without its addresses."""
     bare = type(entry)(entry.type, {k: v for k, v in entry.fields.items() if k not in ("url", "doi", "eprint")})
     bare.persons, bare.key = entry.persons, entry.key
-    style = find_plugin("pybtex.style.formatting", "plain")()
-    formatted = next(iter(style.format_entries([bare])))
-    return formatted.text.render(find_plugin("pybtex.backends", backend)("utf-8"))
+    formatted = next(iter(STYLE.format_entries([bare])))
+    return formatted.text.render(_backend(backend))
+
+
+@functools.cache
+def _backend(name):
+    return find_plugin("pybtex.backends", name)("utf-8")
 
 
 def bibliography():

@@ -48,7 +48,7 @@ def sources(slug):
     What all chapters stand on is left out. A shelf's ``__init__`` is looked through and does not count: a new name
     in it changes nothing for others.
     """
-    code = [cell.source for cell in chapters.read(slug).cells if cell.cell_type == "code"]
+    code = [cell.source for cell in chapters.cells(slug) if cell.cell_type == "code"]
     found, todo = set(), [pair for text in code for pair in _imports(text)]
     while todo:
         module, name = todo.pop()
@@ -73,6 +73,8 @@ def sources(slug):
 @functools.lru_cache(maxsize=1000)
 def _imports(text):
     """Return (module, name) for all that a text of Python takes from the library; magics of IPython are no Python."""
+    if LIBRARY not in text:
+        return []
     try:
         tree = ast.parse(text)
     except SyntaxError:

@@ -4,6 +4,7 @@ The data are the outputs of the executed chapters, in the cache that the build f
 """
 
 import datetime
+import functools
 import math
 from collections import Counter
 
@@ -25,9 +26,8 @@ from kexue_core.notebook.explorer import MIME as EXPLORER
 
 
 def setup(app):
-    """Register the directive, and have the pages that use it read again whenever a chapter is."""
+    """Register the directive; the environment knows the pages that use it."""
     app.add_directive("kexue", Generated)
-    app.connect("env-get-outdated", lambda app, env, added, changed, removed: list(getattr(env, "kexue_pages", ())))
     app.connect("env-purge-doc", lambda app, env, name: getattr(env, "kexue_pages", set()).discard(name))
     app.connect("env-merge-info", merge)
     app.connect("html-page-context", name_run, priority=950)
@@ -68,11 +68,15 @@ class Generated(Directive):
 
 def executed(slug):
     """Return a chapter with the outputs of its run for the book, or else with those that are stored in it."""
-    notebook = chapters.read(slug)
     try:
-        return get_cache(dependencies.cache_path()).merge_match_into_notebook(notebook)[1]
+        return _merged(slug, chapters.notebook_path(slug).stat().st_mtime_ns, dependencies.cache_path())
     except KeyError:  # Jupyter Book was called directly and has not come to this chapter yet
-        return notebook
+        return chapters.read(slug)
+
+
+@functools.lru_cache(maxsize=100)
+def _merged(slug, stamp, path):
+    return get_cache(path).merge_match_into_notebook(chapters.read(slug))[1]
 
 
 def outputs(slug, mime):

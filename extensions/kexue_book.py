@@ -53,12 +53,21 @@ def configure(app, config):
 
 
 def outdated(app, env, added, changed, removed):
-    """Have a chapter read again when what its outputs depend on has changed, or the bibliography."""
-    now = {f"chapters/{slug}": (dependencies.chapter_key(slug), bibliography_key()) for slug in chapters.slugs()}
+    """Have a chapter read again when what its outputs depend on has changed, or the bibliography.
+
+    The pages that are made from all chapters are read again with any of them.
+    """
+    bibliography = stamps("chapters/references.bib")
+    now = {f"chapters/{slug}": (dependencies.chapter_key(slug), bibliography) for slug in chapters.slugs()}
     before, env.kexue_reads = getattr(env, "kexue_reads", {}), now
-    return [name for name, key in now.items() if name in env.found_docs and before.get(name, key) != key]
+    found = {name for name, key in now.items() if name in env.found_docs and before.get(name, key) != key}
+    tools = stamps("_toc.yml", "extensions/*.py")
+    if found or added or changed or removed or getattr(env, "kexue_tools", None) != tools:
+        found |= getattr(env, "kexue_pages", set())
+    env.kexue_tools = tools
+    return sorted(found)
 
 
-def bibliography_key():
-    """Return when the bibliography was changed."""
-    return (chapters.ROOT / "chapters" / "references.bib").stat().st_mtime_ns
+def stamps(*patterns):
+    """Return when the files below the root that the patterns name were changed."""
+    return sorted((str(path), path.stat().st_mtime_ns) for name in patterns for path in chapters.ROOT.glob(name))

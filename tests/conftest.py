@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import functools
 import os
 
 import pytest
@@ -72,11 +73,15 @@ def chapter_of(item):
     """Return the chapter that a test looks at, by itself or by its page; None if it looks at none."""
     parameters = getattr(getattr(item, "callspec", None), "params", {})
     name = parameters.get("slug") or parameters.get("page_name", "").removeprefix("chapters/").removesuffix(".html")
-    if not name:
-        return None
+    return name if name and name in slugs() else None
+
+
+@functools.cache
+def slugs():
+    """Return the chapters of the book, read once for all tests."""
     from extensions import chapters
 
-    return name if name in chapters.slugs() else None
+    return frozenset(chapters.slugs())
 
 
 def spent():
