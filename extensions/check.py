@@ -17,7 +17,7 @@ from extensions.build import execute_changed, jupyter_book
 from extensions.form import notebook_problems
 from extensions.page_form import chromium, page_problems
 
-PYTEST = ["--nbval-cell-timeout=120", "--tb=no", "--color=no", "-rfE", "-p", "no:cacheprovider"]
+PYTEST = ["--nbval-cell-timeout=300", "--tb=no", "--color=no", "-rfE", "-p", "no:cacheprovider"]
 
 
 def main(slug):
@@ -39,7 +39,7 @@ def main(slug):
             "-p",
             "no:cacheprovider",
         ]
-        options = ["--nbval-cell-timeout=120", "--tb=short", "--color=no"]
+        options = ["--nbval-cell-timeout=300", "--tb=short", "--color=no"]
         comparing = subprocess.Popen([*command, *options], cwd=chapters.ROOT, stdout=subprocess.PIPE, text=True)
         try:
             execute_changed([slug])

@@ -17,7 +17,7 @@ from kexue_core.notebook.explorer import MIME as EXPLORER
 __all__ = ["Mistake", "execute", "execute_all", "problems"]
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
-TIMEOUT = 120
+TIMEOUT = 300
 
 
 class Mistake(Exception):

@@ -17,7 +17,7 @@ SITE = chapters.BUILD / "html"
 plt.switch_backend("agg")
 
 
-@functools.cache
+@functools.lru_cache(maxsize=1)  # the tests of a chapter come together: its arrays are let go with it
 def run_chapter(slug):
     """Run the code of a chapter in this process; return its derivations and explorers by order of creation.
 
@@ -26,7 +26,7 @@ def run_chapter(slug):
     return run(slug, [cell.source for cell in code_cells(slug)], unproved())
 
 
-@functools.cache
+@functools.lru_cache(maxsize=1)
 def run_as_reader(slug, old, new):
     """Run a chapter in which a reader has changed a constant, without proving its derivations, which do not use it."""
     sources = [cell.source for cell in code_cells(slug)]

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 PATIENCE = 240  # seconds: other tests run beside it
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def lab(tmp_path_factory):
     """Run JupyterLab on a copy of the chapters; yield its address."""
     folder = tmp_path_factory.mktemp("lab")
@@ -64,7 +64,7 @@ def as_far_as_the_first_slider(slug):
     return notebook
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def workspace(browser, lab):
     """Open JupyterLab once; the chapters are opened in it one after the other."""
     context = browser.new_context(viewport={"width": 1400, "height": 1000})
