@@ -1,5 +1,6 @@
 """The power of the chapters' derivations to refuse what is wrong."""
 
+import contextlib
 import dataclasses
 
 import pytest
@@ -20,7 +21,7 @@ def test_a_wrong_sign_a_dropped_term_or_a_wrong_constant_is_caught_in_every_step
     for chain in chains:
         for old, step in chain.lines():
             derivation.verify(old, step)  # else its wrong versions are refused whatever they say
-            wrong = [new for new in perturbations(step.new) if really_differs(old, step, new)]
+            wrong = [new for new in perturbations(step.new) if soon_differs(old, step, new)]
             assert wrong, f"no wrong version of {step.because!r} could be made"
             for new in wrong:
                 assert refuses(old, dataclasses.replace(step, new=new)), f"{slug}: {step.because!r} accepts {new}"
@@ -77,6 +78,13 @@ def perturbations(line, most=14):
             found.append(line.xreplace({part: part + 1}))
     distinct = [new for new in dict.fromkeys(found) if new.is_finite is not False and new != line]
     return distinct[:4] + distinct[4 :: max(1, (len(distinct) - 4) // most)]
+
+
+def soon_differs(old, step, new):
+    """Tell whether a line is seen to be another statement within five seconds: some wrong integrals have no value."""
+    with contextlib.suppress(zero.TimeLimit), zero.time_limit(5):
+        return really_differs(old, step, new)
+    return False
 
 
 def really_differs(old, step, new):
