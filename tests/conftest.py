@@ -62,7 +62,7 @@ def chapter_page(chapter_pages, slug):
 
 
 def pytest_collection_modifyitems(items):
-    """Keep the tests of one chapter together, on one worker, which runs and opens it once; the destructive come last."""
+    """Keep a chapter's tests together, on one worker, which runs and opens it once; the destructive come last."""
     items.sort(key=lambda item: (chapter_of(item) or "", item.get_closest_marker("destructive") is not None))
     for item in items:
         if slug := chapter_of(item):
