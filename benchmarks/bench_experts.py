@@ -82,7 +82,7 @@ def main():
     for n, d in ((12, 16), (20, 2), (20, 16), (20, 64)):
         vectors = rng.standard_normal((n, d)) * np.exp(0.5 * rng.standard_normal((n, 1)))
         compare(
-            "best_subset | every subset, vectorised",
+            "best_subset | every subset, vectorized",
             f"n={n} k={n // 2} d={d}",
             lambda: best_subset(vectors, n // 2),
             lambda: best_of_all(vectors, n // 2),

@@ -1,4 +1,4 @@
-"""Discretisation, scans, kernels and Legendre memories against SciPy."""
+"""Discretization, scans, kernels and Legendre memories against SciPy."""
 
 import time
 

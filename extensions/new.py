@@ -6,7 +6,7 @@ import sys
 import nbformat
 
 from extensions import chapters
-from extensions.rerun import normalise, write
+from extensions.rerun import normalize, write
 
 TEMPLATE = chapters.ROOT / "extensions" / "template.ipynb"
 
@@ -21,7 +21,7 @@ def main(slug):
     notebook = nbformat.read(TEMPLATE, 4)
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"{slug.replace('_', '-')}-{number:02d}"
-    write(normalise(notebook), path)
+    write(normalize(notebook), path)
     print(f"{path.relative_to(chapters.ROOT)} is written. Put 'file: chapters/{slug}' into its part of _toc.yml,")
     print(f"replace every TODO, then make rerun CHAPTERS={slug} and make check CHAPTER={slug}")
 

@@ -9,7 +9,7 @@ __all__ = ["forbidden", "pinned"]
 
 
 def pinned(name="requirements.txt"):
-    """Return the names of the distributions that a file pins, normalised."""
+    """Return the names of the distributions that a file pins, normalized."""
     lines = (chapters.ROOT / name).read_text(encoding="utf-8").splitlines()
     return {_normal(line.split("==")[0]) for line in lines if "==" in line}
 

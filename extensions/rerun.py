@@ -1,4 +1,4 @@
-"""Re-execute chapters and store their outputs, normalised: `python -m extensions.rerun [slug …]`.
+"""Re-execute chapters and store their outputs, normalized: `python -m extensions.rerun [slug …]`.
 
 What is stored is the same on every machine: no timings, no widget state, cell ids that stay. Which code JupyterLab
 folds is written anew by the rule of `folding`; what a chapter declares of itself (metadata ``kexue``) is kept.
@@ -13,7 +13,7 @@ from extensions import chapters, folding
 from extensions.execution import WIDGET, execute_all
 
 
-def normalise(notebook):
+def normalize(notebook):
     """Return the notebook without what differs from run to run; the argument is changed."""
     declared = {"kexue": notebook.metadata["kexue"]} if "kexue" in notebook.metadata else {}
     notebook.metadata = nbformat.from_dict(
@@ -49,7 +49,7 @@ def main(wanted):
     if unknown:
         raise SystemExit(f"chapters must be among {chapters.slugs()}, got {sorted(unknown)}")
     for slug, notebook, _ in execute_all(wanted or chapters.slugs()):
-        write(normalise(notebook), chapters.notebook_path(slug))
+        write(normalize(notebook), chapters.notebook_path(slug))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 from extensions import chapters, citations, folding, form, new, page_form
-from extensions.rerun import normalise
+from extensions.rerun import normalize
 
 every_chapter = pytest.mark.parametrize("slug", chapters.slugs())
 
@@ -138,7 +138,7 @@ def template(monkeypatch, tmp_path):
     def problems(change=lambda notebook: None):
         notebook = nbformat.read(new.TEMPLATE, 4)
         change(notebook)
-        nbformat.write(normalise(notebook), chapters.notebook_path("fresh"))
+        nbformat.write(normalize(notebook), chapters.notebook_path("fresh"))
         return form.notebook_problems("fresh")
 
     return problems

@@ -49,7 +49,7 @@ def sparsemax(x: ArrayLike, *, axis: int = -1, tau: float = 1.0) -> NDArray[np.f
 def entmax(x: ArrayLike, alpha: float = 1.5, *, axis: int = -1, tau: float = 1.0) -> NDArray[np.float64]:
     """Return ``p = relu(beta x / tau - lambda)**(1/beta)``, where ``beta = alpha - 1`` and ``lambda`` makes the sum 1.
 
-    It maximises ``p.x / tau + sum_i (p_i - p_i**alpha) / (alpha (alpha - 1))`` over the simplex. Alpha 1 is softmax, 2
+    It maximizes ``p.x / tau + sum_i (p_i - p_i**alpha) / (alpha (alpha - 1))`` over the simplex. Alpha 1 is softmax, 2
     is sparsemax. Alpha 1.5 and 2 are in closed form after a sort; the others are a root found to rounding error.
 
     Parameters

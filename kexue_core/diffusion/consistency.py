@@ -4,7 +4,7 @@ A consistency function ``f(x, t)`` sends a noisy point to data in one evaluation
 `denoisers`; data and noise are joined as in `flow`, which holds the exact one. Consistency distillation without error
 *is* ``solve_diffusion_ode(partial(flow_denoise, denoise), x, times)``, Euler's method.
 
-Where a network would be trained, `train_consistency` returns the exact minimiser of each stage, for data on a line that
+Where a network would be trained, `train_consistency` returns the exact minimizer of each stage, for data on a line that
 are a mixture of Gaussians. Times decrease, as in `samplers`: from 1, or less, down to 0.
 """
 
@@ -50,7 +50,7 @@ def consistency_step(
 ) -> NDArray[np.float64]:
     """Return ``E[f(x_s, s) | x_t = x]``, one stage of training: the best answer at ``t`` to targets made at ``s < t``.
 
-    That is the minimiser of ``E|g(x_t) - f(x_s, s)|^2`` over all functions ``g``; ``x_s`` and ``x_t`` belong to the
+    That is the minimizer of ``E|g(x_t) - f(x_s, s)|^2`` over all functions ``g``; ``x_s`` and ``x_t`` belong to the
     same pair of data and noise. Given ``x_t``, component ``k`` makes ``x_s`` normal, with mean ``(1 - s) means_k +
     (C / V) (x - (1 - t) means_k)`` and standard deviation ``stds_k (t - s) / V^(1/2)``, ``C`` the covariance of ``x_s``
     and ``x_t``, ``V`` the variance of ``x_t``; ``f`` is averaged over it by Gauss-Hermite quadrature.

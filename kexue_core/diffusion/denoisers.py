@@ -69,7 +69,7 @@ def denoise_mixture(
     """Return the posterior mean of a mixture of isotropic Gaussians, ``sum_k p_k(x, t) D_k(x, t)``.
 
     ``D_k = (stds_k^2 x + t^2 means_k) / V_k`` with ``V_k = stds_k^2 + t^2`` is the denoiser of component ``k``, and
-    ``p_k ~ weights_k V_k^(-D/2) exp(-|x - means_k|^2 / (2 V_k))``, normalised over ``k``, its responsibility for ``x``.
+    ``p_k ~ weights_k V_k^(-D/2) exp(-|x - means_k|^2 / (2 V_k))``, normalized over ``k``, its responsibility for ``x``.
     Cost: two matrix products of ``K D`` per point. Logits carry an error of about ``1e-16 (r / t)^2``, ``r`` the
     largest distance from the centre.
 

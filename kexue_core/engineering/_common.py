@@ -62,7 +62,7 @@ def is_character(term: str) -> bool:
 
 
 def _clusters(text: str) -> Iterator[tuple[int, int]]:
-    """Yield ``start, end`` of pieces that are normalised independently: a character and what combines with it."""
+    """Yield ``start, end`` of pieces that are normalized independently: a character and what combines with it."""
     start = 0
     for i in range(1, len(text) + 1):
         if i == len(text) or not _joins(text[start:i], text[i]):

@@ -1,4 +1,4 @@
-"""Finite automata from shapes: minimal, walked in one pass; they recognise, count, rank and unrank their words."""
+"""Finite automata from shapes: minimal, walked in one pass; they recognize, count, rank and unrank their words."""
 
 from __future__ import annotations
 

@@ -87,7 +87,8 @@ def render_search(text: str, branch: str = "arxiv") -> str:
     Parameters
     ----------
     text : str
-        Of which runs of at least two letters or digits count.
+        Of which runs of at least two letters or digits count, as Python's Unicode tables know them (a browser's may be
+        newer, and know more).
     branch : str
         "arxiv" or "venue".
 

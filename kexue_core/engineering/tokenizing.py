@@ -64,7 +64,7 @@ def token_spans(text: str) -> list[tuple[str, int, int]]:
     Returns
     -------
     spans : list of (str, int, int)
-        ``term, start, end`` in the text as given, before normalisation may change its length; neither ``start`` nor
+        ``term, start, end`` in the text as given, before normalization may change its length; neither ``start`` nor
         ``end`` ever decreases.
 
     Raises

@@ -120,7 +120,7 @@ def dropped_error(vectors: ArrayLike, keep: ArrayLike) -> NDArray[np.float64]:
 def longest_subset(vectors: ArrayLike, k: int) -> NDArray[np.bool_]:
     """Return which ``k`` vectors are the longest; of equal ones those that come first.
 
-    It minimises `dropped_error` if the vectors are orthogonal, and for ``k = n - 1``; and its mean if their directions
+    It minimizes `dropped_error` if the vectors are orthogonal, and for ``k = n - 1``; and its mean if their directions
     are independent with mean 0. In general it can be wrong by any factor.
 
     Parameters

@@ -108,7 +108,7 @@ def maximal_volume(basis: ArrayLike, *, slack: float = 0.01) -> NDArray[np.int64
 
 
 def pivoted_columns(a: ArrayLike, rank: int) -> NDArray[np.int64]:
-    """Return the first pivots of a QR factorisation with column pivoting: each farthest from the span of those before.
+    """Return the first pivots of a QR factorization with column pivoting: each farthest from the span of those before.
 
     Parameters
     ----------

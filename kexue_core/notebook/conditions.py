@@ -1,4 +1,4 @@
-"""What a proof may assume: conditions on symbols, used through a free parametrisation, and signs that follow from them.
+"""What a proof may assume: conditions on symbols, used through a free parametrization, and signs that follow from them.
 
 ``0 < p < 1`` becomes ``p = 1/(1 + u)`` with a positive ``u``: then SymPy's own assumptions decide signs.
 """
@@ -55,11 +55,11 @@ class Conditions:
                 gaps.append((condition.gts - condition.lts, isinstance(condition, _ORDERED[:2])))
             else:
                 raise Contradiction(f"a condition must be an inequality or Ne, got {condition}")
-        self._parametrise(gaps)
+        self._parametrize(gaps)
         if where and next(self.points(set().union(*(c.free_symbols for c in where))), None) is None:
             raise Contradiction(f"no values satisfy {', '.join(map(str, where))}")
 
-    def _parametrise(self, gaps):
+    def _parametrize(self, gaps):
         gaps = [pair for gap in gaps for pair in _without_modulus(*gap)]
         for _ in range(12):
             if not gaps:

@@ -1,4 +1,4 @@
-"""Whether an expression is zero: refuted by numbers, proved by the ways in which SymPy recognises zero."""
+"""Whether an expression is zero: refuted by numbers, proved by the ways in which SymPy recognizes zero."""
 
 import contextlib
 import signal
@@ -145,7 +145,7 @@ def connected(var, conditions):
 
 
 def proves_zero(expression, conditions, depth=0):
-    """Try the ways in which SymPy recognises zero, cheap ones first."""
+    """Try the ways in which SymPy recognizes zero, cheap ones first."""
     if getattr(expression, "is_Matrix", False) and not isinstance(expression, sp.MatrixBase):
         return matrices.is_zero_matrix(expression)
     expression = conditions.settle(expression)

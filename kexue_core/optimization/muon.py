@@ -1,7 +1,7 @@
 """Muon: steepest descent under the spectral norm, its family over the Schatten norms, and the size of its steps.
 
 Under the Schatten norm ``|A|_p``, the p-norm of the singular values, the step of length 1 that descends fastest keeps
-the singular vectors of the gradient: p = 2 is normalised gradient descent, p = inf is Muon.
+the singular vectors of the gradient: p = 2 is normalized gradient descent, p = inf is Muon.
 """
 
 from __future__ import annotations

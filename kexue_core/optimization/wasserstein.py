@@ -1,7 +1,7 @@
 """The Wasserstein distance where it has a closed form, and the proximal (JKO) steps that it makes of densities.
 
 All distances are of second order and squared: ``W^2 = min E|x - y|^2`` over the pairs with the two given laws. A JKO
-step of length ``a`` from ``q`` goes to the law that minimises ``W^2(law, q) / (2 a) + F(law)``.
+step of length ``a`` from ``q`` goes to the law that minimizes ``W^2(law, q) / (2 a) + F(law)``.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def gaussian_jko_step(mean: ArrayLike, std: ArrayLike, step: ArrayLike) -> tuple
     mean : (...) ndarray or float
         ``mean / (1 + a)``.
     std : (...) ndarray or float
-        ``(std + sqrt(std^2 + 4 a (1 + a))) / (2 (1 + a))``. Both are minimisers over all laws, not normal ones only.
+        ``(std + sqrt(std^2 + 4 a (1 + a))) / (2 (1 + a))``. Both are minimizers over all laws, not normal ones only.
 
     Raises
     ------
@@ -145,7 +145,7 @@ def jko_step_1d(
 ) -> Array:
     """Return the quantiles after a JKO step on ``KL(. || e^-V)`` in one dimension, by Newton's method.
 
-    With n points of mass 1/n each, the step minimises the mean of ``(Q_i - quantiles_i)^2 / (2 a) + V(Q_i)`` minus
+    With n points of mass 1/n each, the step minimizes the mean of ``(Q_i - quantiles_i)^2 / (2 a) + V(Q_i)`` minus
     ``sum ln(Q_(i+1) - Q_i) / n``. It is a proximal step: in one dimension the distance is that of quantile functions.
 
     Parameters

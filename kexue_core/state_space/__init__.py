@@ -1,4 +1,4 @@
-"""State-space models: HiPPO, Legendre memories, discretisation, the kernels of S4 and S4D."""
+"""State-space models: HiPPO, Legendre memories, discretization, the kernels of S4 and S4D."""
 
 from kexue_core.state_space.dplr import diagonal_gap, dplr_legs, dplr_scan, legs_impulse_response, skew_frequencies
 from kexue_core.state_space.hippo import discretize, hippo_matrix, legt_delay_response, state_scan, transfer_function

@@ -49,7 +49,7 @@ def test_the_best_subset_of_numbers_is_that_of_an_integer_program():
     optimize = pytest.importorskip("scipy.optimize")
     numbers = np.random.default_rng(3).integers(-(10**6), 10**6, 22)
     n, k = len(numbers), 9
-    # minimise t with -t <= sum of the dropped <= t
+    # minimize t with -t <= sum of the dropped <= t
     rows = np.array([[*numbers, -1.0], [*-numbers, -1.0]])
     count = np.array([[1.0] * n + [0.0]])
     found = optimize.milp(

@@ -55,7 +55,7 @@ def test_the_sign_turns_with_its_argument_and_forgets_its_length():
     np.testing.assert_allclose(msign(a.T), msign(a).T, atol=1e-13)
 
 
-def test_on_a_diagonal_it_is_the_sign_and_on_a_vector_normalisation():
+def test_on_a_diagonal_it_is_the_sign_and_on_a_vector_normalization():
     d, v = np.array([3.0, -0.1, 0.0, 2.0]), gaussian(1, 7)
     np.testing.assert_array_equal(msign(np.diag(d)), np.diag(np.sign(d)))
     np.testing.assert_allclose(msign(v), v / np.linalg.norm(v), rtol=1e-14)

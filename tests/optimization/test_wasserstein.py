@@ -137,7 +137,7 @@ def test_twenty_normal_steps_and_their_limits():
     assert batch[1][1, 2] == gaussian_jko_step(2.0, 2.0, 0.1)[1]
 
 
-def test_a_step_of_quantiles_against_a_general_minimiser():
+def test_a_step_of_quantiles_against_a_general_minimizer():
     old = np.sort(rng(9).standard_normal(6)) * 0.5 + 1
     for step in (0.01, 0.05, 0.1):  # the double well: V'' >= -8
 

@@ -144,7 +144,7 @@ def test_the_real_pole_of_the_fourier_system_of_the_article_tends_to_minus_log_t
     assert abs(nearest + math.log(3)) < 0.1 / n
 
 
-# discretisation
+# discretization
 
 
 @pytest.mark.parametrize(
