@@ -11,7 +11,7 @@ from kexue_core.notebook.drag import drag_rules, place_stops
 from kexue_core.notebook.figures import building_book
 from kexue_core.notebook.formats import format_number
 from kexue_core.notebook.live import live_html, live_widget
-from kexue_core.notebook.pictures import Canvas
+from kexue_core.notebook.pictures import Canvas, uncollected
 from kexue_core.notebook.player import control_data, player_html
 from kexue_core.notebook.table import digest, number_table, shown_stops
 
@@ -192,6 +192,7 @@ class Explorer:
     def __repr__(self):
         return self.table()
 
+    @uncollected()
     def _repr_mimebundle_(self, include=None, exclude=None):
         if strict() or building_book():
             self._claim_name()
@@ -227,6 +228,7 @@ class Explorer:
                 if places not in rule["places"]:
                     rule["places"].append(places)
                 rule["of"].append(rule["places"].index(places))
+            del figure  # or it would outlive the clearing before the next one
         for rule in drags:
             rule["panel"] = self._canvas.column(rule["panel"])
         return player_html(

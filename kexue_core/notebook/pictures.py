@@ -18,9 +18,24 @@ from matplotlib._pylab_helpers import Gcf
 
 from kexue_core.notebook.figures import STYLE, book_style, figure_svg, new_figure
 
-__all__ = ["Canvas"]
+__all__ = ["Canvas", "uncollected"]
 
 _GAP = 3  # points between a column of panels and what stands left of it
+
+
+@contextmanager
+def uncollected():
+    """Keep Python from looking through everything again and again while many pictures are drawn.
+
+    It takes a third of their time otherwise. `Canvas.drawn` clears away the figure before, if nothing holds it.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class Canvas:
