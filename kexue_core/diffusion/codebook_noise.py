@@ -205,7 +205,10 @@ def _normal(k):
     value = q * _ratio(r, *_CENTRE)
     tail = np.flatnonzero(np.abs(q) > 0.425)
     r = np.sqrt(-_log(np.minimum(p, 1.0 - p)[tail]))
-    size = np.where(r <= 5.0, _ratio(r - 1.6, *_TAIL), _ratio(r - 5.0, *_FAR))
+    size = _ratio(r - 1.6, *_TAIL)
+    far = np.flatnonzero(r > 5.0)  # most books have none
+    if far.size:
+        size[far] = _ratio(r[far] - 5.0, *_FAR)
     value[tail] = np.where(q[tail] < 0, -size, size)
     return value
 
