@@ -51,7 +51,7 @@ def read(slug):
 def cells(slug):
     """Return the cells of a chapter to look at: read once for each state of the file, not to be changed."""
     path = notebook_path(slug)
-    return _cells(slug, path, path.stat().st_mtime_ns) if path.exists() else read(slug).cells
+    return _cells(slug, path, path.stat().st_mtime_ns if path.exists() else None)
 
 
 @functools.lru_cache(maxsize=100)

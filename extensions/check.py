@@ -14,10 +14,11 @@ from playwright.sync_api import sync_playwright
 
 from extensions import chapters, processes
 from extensions.build import execute_changed, jupyter_book
+from extensions.execution import TIMEOUT
 from extensions.form import notebook_problems
 from extensions.page_form import chromium, page_problems
 
-PYTEST = ["--nbval-cell-timeout=300", "--tb=no", "--color=no", "-rfE", "-p", "no:cacheprovider"]
+PYTEST = [f"--nbval-cell-timeout={TIMEOUT}", "--tb=no", "--color=no", "-rfE", "-p", "no:cacheprovider"]
 
 
 def main(slug):
@@ -39,7 +40,7 @@ def main(slug):
             "-p",
             "no:cacheprovider",
         ]
-        options = ["--nbval-cell-timeout=300", "--tb=short", "--color=no"]
+        options = [f"--nbval-cell-timeout={TIMEOUT}", "--tb=short", "--color=no"]
         comparing = subprocess.Popen([*command, *options], cwd=chapters.ROOT, stdout=subprocess.PIPE, text=True)
         try:
             execute_changed([slug])

@@ -1,7 +1,6 @@
 """The chapters as a reader chooses among them, `{kexue} gallery` and `part`; and an explorer outside its chapter."""
 
 import base64
-import functools
 import io
 
 from docutils import nodes
@@ -79,11 +78,6 @@ def cards(members):
 
 def poster(slug):
     """Write the picture of a chapter's first explorer into the build folder; return its path for Sphinx."""
-    return _poster(slug, chapters.notebook_path(slug).stat().st_mtime_ns)
-
-
-@functools.lru_cache(maxsize=100)  # a chapter stands on two pages
-def _poster(slug, stamp):
     for data in shown(slug):
         path = chapters.BUILD / "posters" / f"{slug}.png"
         path.parent.mkdir(parents=True, exist_ok=True)

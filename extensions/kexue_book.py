@@ -55,13 +55,14 @@ def configure(app, config):
 def outdated(app, env, added, changed, removed):
     """Have a chapter read again when what its outputs depend on has changed, or the bibliography.
 
-    The pages that are made from all chapters are read again with any of them.
+    The pages that are made from all chapters are read again with any of them, and with the words about a part that
+    has no page of its own.
     """
     bibliography = stamps("chapters/references.bib")
     now = {f"chapters/{slug}": (dependencies.chapter_key(slug), bibliography) for slug in chapters.slugs()}
     before, env.kexue_reads = getattr(env, "kexue_reads", {}), now
     found = {name for name, key in now.items() if name in env.found_docs and before.get(name, key) != key}
-    tools = stamps("_toc.yml", "extensions/*.py")
+    tools = stamps("_toc.yml", "extensions/*.py", "chapters/parts/*.md")
     if found or added or changed or removed or getattr(env, "kexue_tools", None) != tools:
         found |= getattr(env, "kexue_pages", set())
     env.kexue_tools = tools

@@ -2,7 +2,6 @@
 
 import collections
 import contextlib
-import functools
 import os
 
 import pytest
@@ -73,15 +72,11 @@ def chapter_of(item):
     """Return the chapter that a test looks at, by itself or by its page; None if it looks at none."""
     parameters = getattr(getattr(item, "callspec", None), "params", {})
     name = parameters.get("slug") or parameters.get("page_name", "").removeprefix("chapters/").removesuffix(".html")
-    return name if name and name in slugs() else None
-
-
-@functools.cache
-def slugs():
-    """Return the chapters of the book, read once for all tests."""
+    if not name:
+        return None
     from extensions import chapters
 
-    return frozenset(chapters.slugs())
+    return name if name in chapters.slugs() else None
 
 
 def spent():

@@ -9,11 +9,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
 
-from extensions import book_search, chapters, dependencies, execution, processes, requirements, site
+from extensions import book_search, chapters, dependencies, execution, kexue_book, processes, requirements, site
 from extensions.toc import read_parts
 from kexue_core.notebook.corpus import read_chapters
 
@@ -349,3 +350,17 @@ def test_a_site_that_lacks_a_file_is_found_out(tmp_path):
     (tmp_path / "_images" / "a.png").touch()
     (tmp_path / "b.html").write_text('<code>href="nowhere"</code> &lt;img src="no.png"&gt;')
     assert site.missing(tmp_path) == []
+
+
+def test_pages_made_from_all_chapters_are_read_again_with_any_of_them_and_not_otherwise(monkeypatch):
+    made, chapter = {"chapters/intro"}, f"chapters/{chapters.slugs()[0]}"
+    env = SimpleNamespace(kexue_pages=made, found_docs={chapter})
+    assert kexue_book.outdated(None, env, set(), set(), set()) == sorted(made)  # of an older environment
+    assert kexue_book.outdated(None, env, set(), set(), set()) == []
+    assert kexue_book.outdated(None, env, set(), {"chapters/cite"}, set()) == sorted(made)
+    for name in ("_toc.yml", "extensions/gallery.py", "chapters/parts/experts.md"):
+        seen = {str(chapters.ROOT / name)}
+        assert seen <= {path for path, _ in env.kexue_tools}
+    key = dependencies.chapter_key
+    monkeypatch.setattr(dependencies, "chapter_key", lambda slug: key(slug) + "x" * (f"chapters/{slug}" == chapter))
+    assert kexue_book.outdated(None, env, set(), set(), set()) == sorted(made | {chapter})

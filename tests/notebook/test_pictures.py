@@ -1,11 +1,13 @@
 """Pictures: each depends on its stop alone, costs little, and what is reused is equal to the byte."""
 
+import gc
 import itertools
 import random
 import re
 import subprocess
 import sys
 import time
+import weakref
 
 import matplotlib as mpl
 import matplotlib.patheffects
@@ -402,3 +404,26 @@ def test_reuse_makes_a_redraw_at_least_half_as_long_again():
         return best
 
     assert seconds({}) < seconds(None) / 1.5
+
+
+def test_while_all_stops_are_drawn_two_figures_live_at_most_and_the_collector_runs_again_afterwards(monkeypatch):
+    monkeypatch.setenv("KEXUE_BOOK", "1")
+    figures, alive = [], []
+
+    def draw(ax, n):
+        figures.append(weakref.ref(ax.figure))
+        alive.append(sum(figure() is not None for figure in figures))
+        if n == 20 and len(figures) > 50:
+            raise RuntimeError("in the middle")
+        ax.plot(X, n * X)
+        return {"slope": n}
+
+    explorer = Explorer(draw, alt="A line of slope {slope}.", name="two_alive", n=Linear("n", 1, 30, step=1, default=5))
+    assert gc.isenabled()
+    explorer._repr_mimebundle_()
+    assert len(alive) > 30
+    assert max(alive) <= 3  # the default's, kept for its PNG, the one before and the one that is drawn
+    assert gc.isenabled()
+    with pytest.raises(RuntimeError, match="in the middle"):
+        explorer._repr_mimebundle_()
+    assert gc.isenabled()
