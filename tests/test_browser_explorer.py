@@ -235,6 +235,23 @@ def test_a_link_sets_the_explorer_scrolls_to_it_and_works_a_second_time(page, ad
     assert page.evaluate("scrollY") == before
 
 
+def test_a_link_followed_right_after_a_move_elsewhere_keeps_the_address(page, address):
+    page.goto(address)
+    ready(page, "line")
+    written = page.evaluate(
+        """async () => {
+            const written = [], replace = history.replaceState.bind(history);
+            history.replaceState = (...all) => { written.push(all[2]); replace(...all); };
+            const slider = document.querySelector("#line input[type=range]");
+            slider.value = 3; slider.dispatchEvent(new Event("input"));
+            document.querySelector("#go").click();
+            await new Promise((done) => setTimeout(done, 900));
+            return written;
+        }"""
+    )
+    assert set(written) == {"#wave?base=1000&kind=cosine"}
+
+
 def test_an_address_opens_the_explorer_at_its_stop(page, address):
     page.goto(f"{address}#typed")  # no explorer: nothing happens
     page.goto("about:blank")

@@ -307,7 +307,8 @@ def test_one_build_runs_at_a_time(tmp_path):
 
 
 PARENT = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a test run in the background ignores
 from pathlib import Path
 from extensions import processes
 with processes.alone(Path(sys.argv[1])):

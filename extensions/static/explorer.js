@@ -50,6 +50,7 @@
   // ---- One explorer.
 
   const started = new WeakMap(); // explorer -> promise of what can be done with it
+  let address; // what will write it: the last move on the page counts, or a link that is followed after it
 
   async function start(explorer) {
     const data = await KexueFrames.unpack(explorer.querySelector(".kx-frames").textContent);
@@ -65,7 +66,7 @@
       inputs: [...explorer.querySelectorAll(`[data-control="${control.name}"]`)],
     }));
     let shown = controls.reduce((frame, control) => frame * control.names.length + control.start, 0);
-    let address, announcement;
+    let announcement;
 
     const name = (control) => (typeof control.at === "number" ? control.names[control.at] : control.at);
     const key = (control) => (typeof control.at === "number" ? control.keys[control.at] : control.at);
@@ -255,6 +256,7 @@
     const here = location.href.split("#")[0];
     if (link.href.split("#")[0] !== here || !link.hash.includes("?")) return;
     event.preventDefault(); // the same link works a second time, and nothing is loaded
+    clearTimeout(address);
     history.replaceState(history.state, "", link.hash);
     go(link.hash);
   });
