@@ -60,6 +60,7 @@ def chapter_page(chapter_pages, slug):
     return chapter_pages.open(slug)
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the marks in the same hook
 def pytest_collection_modifyitems(items):
     """Keep a chapter's tests together, on one worker, which runs and opens it once; the destructive come last."""
     items.sort(key=lambda item: (chapter_of(item) or "", item.get_closest_marker("destructive") is not None))

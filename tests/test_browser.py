@@ -75,16 +75,11 @@ def check_for_everyone(page, found, page_name):
     page.evaluate("(silent) => document.querySelectorAll(silent).forEach((e) => e.remove())", silent)
     page.add_style_tag(content="* { transition: none !important }")  # nothing half-way between two colours
     page.evaluate(Axe().axe_script)
-    found += violations(page, {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}, contrast=False)
-    # Formulas are without a visible letter now; plain rows of a table have the colours of the first four, and the
-    # functions of the library those of the first three.
-    alike = ".katex, tbody tr:not([class]):nth-child(n+5), .kx-api ~ .kx-api ~ .kx-api ~ .kx-api"
-    page.evaluate("(alike) => document.querySelectorAll(alike).forEach((e) => e.remove())", alike)
-    colours = {"type": "rule", "values": ["color-contrast"]}
-    found += violations(page, colours)
+    found += violations(page, TAGS, rules={"color-contrast": {"enabled": False}})
+    found += contrast(page)
     page.emulate_media(color_scheme="dark")
     page.locator("html[data-theme=dark]").wait_for(state="attached")
-    found += violations(page, colours)
+    found += contrast(page)
     found += page.evaluate(LIGHT_PICTURES, "dark")
     assert found + page.problems == []
 
@@ -136,17 +131,61 @@ def too_wide(page, width):
     )
 
 
-def violations(page, rules, contrast=True):
+TAGS = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
+
+
+def violations(page, only, context="document", **options):
     """Return what axe finds, but for what the theme causes."""
-    options = {"runOnly": rules, "resultTypes": ["violations"], "preload": False}
-    options["rules"] = {} if contrast else {"color-contrast": {"enabled": False}}
-    response = page.evaluate("(options) => axe.run(document, options)", options)
+    options |= {"runOnly": only, "resultTypes": ["violations"], "preload": False}
+    response = page.evaluate(f"(options) => axe.run({context}, options)", options)
     return [
         (violation["id"], node["html"][:200])
         for violation in response["violations"]
         for node in violation["nodes"]
         if not re.search(THEME.get(violation["id"], r"(?!)"), node["html"])
     ]
+
+
+def contrast(page):
+    """Return where letters stand out too little: three stand for all that look alike, which is many times quicker."""
+    assert page.evaluate(LOOKS) > 10
+    return violations(page, {"type": "rule", "values": ["color-contrast"]}, "{ include: window.looks }")
+
+
+# A look: colour and kind of the letters, and all that is painted behind them.
+LOOKS = """() => {
+    const grounds = new Map([[null, ""]]), seen = new Map();
+    const ground = (e) => {
+        if (!grounds.has(e)) {
+            const { backgroundColor, backgroundImage, opacity, filter } = getComputedStyle(e);
+            const own = [backgroundColor, backgroundImage, opacity, filter].join();
+            const behind = ground(e.parentElement);
+            grounds.set(e, own === "rgba(0, 0, 0, 0),none,1,none" ? behind : `${behind}|${own}`);
+        }
+        return grounds.get(e);
+    };
+    window.looks = [...document.querySelectorAll("body *")].filter((e) => {
+        if (![...e.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim())) return false;
+        const { color, fontSize, fontWeight, textShadow } = getComputedStyle(e);
+        const look = [color, fontSize, fontWeight, textShadow, e.checkVisibility(), ground(e)].join();
+        seen.set(look, (seen.get(look) || 0) + 1);
+        return seen.get(look) <= 3;
+    });
+    return window.looks.length;
+}"""
+
+
+def test_letters_that_stand_out_too_little_are_found_among_many(page, site):
+    open_page(page, site, "chapters/changes.html")
+    page.evaluate(Axe().axe_script)
+    assert contrast(page) == []
+    change = """([outside, inside]) => { const p = document.querySelector("article p");
+        p.style.cssText = outside; p.innerHTML = `faint <em style="${inside}">letters</em>`; }"""
+    for styles in (["color: #999", ""], ["background: #777", ""], ["opacity: 0.4", ""], ["", "color: #aaa"]):
+        page.evaluate(change, styles)
+        assert {name for name, _ in contrast(page)} == {"color-contrast"}, styles
+    page.evaluate(change, ["", ""])
+    assert contrast(page) == []
 
 
 def test_one_switch_shows_all_code_and_is_remembered(page, site):

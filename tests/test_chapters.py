@@ -30,3 +30,10 @@ def test_stored_outputs_are_whole_and_hold_nothing_of_one_machine(notebook):
             assert "application/vnd.jupyter.widget-view+json" not in data
             text = str(data.get("text/plain", "")) + str(output.get("text", ""))
             assert not re.search(r"0x[0-9a-f]{6,}|/(home|root|work|tmp|usr)/|np\.float64", text), cell.id
+
+
+@pytest.mark.parametrize("slug", chapters.slugs()[:1])
+def test_the_tests_of_a_chapter_are_given_to_one_worker(request, slug):
+    """Else it is run and its page opened by both."""
+    grouped = request.config.getoption("loadgroup", False)
+    assert request.node.nodeid.endswith(f"@{slug}") == grouped

@@ -14,18 +14,18 @@ from extensions import chapters, cite, epub, epub_pages
 XHTML = f"{{{epub_pages.XHTML}}}"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # tests of other files come between those of two chapters
 def path(tmp_path_factory):
     return epub.bind(SITE, tmp_path_factory.mktemp("epub") / "book.epub", cite.book()["url"])
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # tests of other files come between those of two chapters
 def files(path):
     with zipfile.ZipFile(path) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # tests of other files come between those of two chapters
 def pages(files):
     return {name: ElementTree.fromstring(data) for name, data in files.items() if name.endswith(".xhtml")}
 
