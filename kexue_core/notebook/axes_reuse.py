@@ -30,6 +30,8 @@ _IDLE = frozenset(
     + ("_converter_is_explicit",)
 )
 
+_COMPARABLE = frozenset((type(None), bool, int, float, str))
+
 
 @contextmanager
 def reuse_axes(figure, vector, buffer, memory):
@@ -161,16 +163,16 @@ def _state(artist):
     if not artist.get_visible():
         return type(artist), "hidden"
     where = artist.get_transform().transform([(0.25, 0.25), (0.75, 0.5)]).tobytes() if artist._transformSet else None
-    return (
-        type(artist),
-        where,
-        tuple((name, _plain(value)) for name, value in vars(artist).items() if name not in _IDLE),
-    )
+    found = [type(artist), where]
+    for name, value in vars(artist).items():
+        if name not in _IDLE:
+            found += name, value if type(value) in _COMPARABLE else _plain(value)  # most are: no call for these
+    return tuple(found)
 
 
 def _plain(value):
     """Return a value in a form that can be compared and hashed."""
-    if value is None or isinstance(value, str | bool | int | float | complex | np.generic):
+    if type(value) in _COMPARABLE or isinstance(value, str | int | float | complex | np.generic):
         return value
     if isinstance(value, Artist):
         return _state(value)
