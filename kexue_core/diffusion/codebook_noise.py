@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from kexue_core import _checks
 from kexue_core.diffusion.schedules import Schedule
@@ -88,6 +88,7 @@ _FAR = (
 
 _LOG_SERIES = tuple(1.0 / (2 * k + 1) for k in range(11, -1, -1))
 _LN2 = 0.6931471805599453
+_AT_ONCE = 2**16  # numbers, whose arrays stay in the cache
 
 
 def exact_schedule(T: int, n: int | None = None) -> Schedule:
@@ -141,7 +142,7 @@ def exact_schedule(T: int, n: int | None = None) -> Schedule:
     return Schedule(*arrays)
 
 
-def codebook(t: int, size: int, d: int, *, seed: int = 0) -> NDArray[np.float64]:
+def codebook(t: ArrayLike, size: int, d: int, *, seed: ArrayLike = 0) -> NDArray[np.float64]:
     """Return ``size`` standard normal vectors, which every machine computes with the same bits.
 
     PCG64, seeded by ``SeedSequence([seed, t])``, gives 64-bit integers; the first 52 bits ``k`` of each make the
@@ -150,18 +151,18 @@ def codebook(t: int, size: int, d: int, *, seed: int = 0) -> NDArray[np.float64]
 
     Parameters
     ----------
-    t : int
+    t : (...) array_like of int
         Number of the step, from 0 to ``2^32 - 1``.
     size : int
         Number of vectors, at least 1.
     d : int
         Length of a vector, at least 1.
-    seed : int
-        From 0 to ``2^32 - 1``.
+    seed : (...) array_like of int
+        From 0 to ``2^32 - 1``; broadcast with ``t``, a book for each pair.
 
     Returns
     -------
-    book : (size, d) ndarray
+    book : (..., size, d) ndarray
         Within 1e-14 of the normal quantile of ``p``, relative; the largest possible number is 8.2. A smaller book of
         the same step is the beginning of a larger one.
 
@@ -181,11 +182,17 @@ def codebook(t: int, size: int, d: int, *, seed: int = 0) -> NDArray[np.float64]
     array([[ 1.225,  0.144,  0.845],
            [ 1.712, -1.567, -0.718]])
     """
-    t = _checks.integer("t", t, low=0, high=2**32 - 1)
+    t = _checks.array("t", t, kind="integer", low=0, high=2**32 - 1)
     size, d = _checks.integer("size", size, low=1), _checks.integer("d", d, low=1)
-    seed = _checks.integer("seed", seed, low=0, high=2**32 - 1)
-    raw = np.random.PCG64(np.random.SeedSequence([seed, t])).random_raw(size * d)
-    return _normal((raw >> np.uint64(12)).astype(float)).reshape(size, d)
+    seed = _checks.array("seed", seed, kind="integer", low=0, high=2**32 - 1)
+    shape = _checks.broadcast(("t", t, 0), ("seed", seed, 0))
+    pairs = [*zip(np.broadcast_to(seed, shape).flat, np.broadcast_to(t, shape).flat)]
+    books, some = np.empty((len(pairs), size * d)), max(1, _AT_ONCE // (size * d))
+    for start in range(0, len(pairs), some):
+        seeds = [np.random.SeedSequence([int(i) for i in pair]) for pair in pairs[start : start + some]]
+        raw = np.concatenate([np.random.PCG64(one).random_raw(size * d) for one in seeds])
+        books[start : start + some] = _normal((raw >> np.uint64(12)).astype(float)).reshape(-1, size * d)
+    return books.reshape(*shape, size, d)
 
 
 def _root(top, bottom):

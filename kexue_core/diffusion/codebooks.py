@@ -55,12 +55,13 @@ def codebook_sample(
     schedule : Schedule
         ``T`` steps.
     codebook : callable
-        ``codebook(t)`` returns the ``(K, D)`` vectors of step ``t``; it is asked for ``t = T, ..., 2``.
+        ``codebook(t)`` returns the ``(K, D)`` vectors of step ``t``, or ``(..., K, D)`` with books of their own along
+        the leading axes of the samples; it is asked for ``t = T, ..., 2``.
     codes : (..., T - 1) array_like of int
         ``k_T, ..., k_2``, from 0 to ``K - 1``; leading axes broadcast with those of ``x``.
-    sigma : (T,) array_like, optional
-        Noise of each step; positive, but the first entry is not used. By default ``reverse_noise(schedule, 0)``, the
-        spread of ``x_{t-1}`` given ``x_t`` and ``x_0``.
+    sigma : (..., T) array_like, optional
+        Noise of each step; positive, but the first entry is not used; leading axes broadcast with those of ``x``. By
+        default ``reverse_noise(schedule, 0)``, the spread of ``x_{t-1}`` given ``x_t`` and ``x_0``.
     rng : numpy.random.Generator, optional
         Not used, as nothing is drawn: it is there for those who loop over samplers.
     callback : callable, optional
@@ -102,8 +103,8 @@ def codebook_sample(
 
     def choose(t, x, guess, book):
         k = next(named)
-        if (k >= len(book)).any():
-            raise ValueError(f"codes must be below {len(book)}, the size of codebook({t}), got {k.max()}")
+        if (k >= book.shape[-2]).any():
+            raise ValueError(f"codes must be below {book.shape[-2]}, the size of codebook({t}), got {k.max()}")
         return k
 
     return descend(denoise, x, schedule, posterior_coefficients(schedule), _named(codebook, sigma, choose), callback)
@@ -188,7 +189,8 @@ def codebook_encode(
         a, b = bar_alpha[t - 1], bar_beta[t - 1]
         aim = denoised(toward, x / a, b / a, x.shape) if callable(toward) else toward
         with np.errstate(over="ignore", invalid="ignore"):
-            rates = (aim - guess) @ book.T * (u[t - 1] / sigma[t - 1])
+            away = aim - guess
+            rates = (away @ book.T if book.ndim == 2 else (book @ away[..., None])[..., 0]) * (u[t - 1] / sigma[t - 1])
             if rule in ("nearest", "softmax"):
                 rates = rates - (book**2).sum(axis=-1) / 2
             if rule in ("softmax", "importance"):
@@ -202,14 +204,15 @@ def codebook_encode(
 
 
 def _start(x, schedule, sigma):
-    """Return the start, the number of steps and the noise of each step."""
+    """Return the start, the number of steps, and the noise of step t at t - 1, of shape (..., 1)."""
     x = _checks.array("x", x, core=1)
     T = len(_checks.instance("schedule", schedule, Schedule).beta)
     if sigma is None:
-        return x, T, reverse_noise(schedule, 0)
-    sigma = _checks.array("sigma", sigma, shape=(T,))
-    _checks.array("sigma", sigma[1:], low=0, open="low")
-    return x, T, sigma
+        return x, T, reverse_noise(schedule, 0)[:, None]
+    sigma = _checks.array("sigma", sigma, core=1, last=T)
+    _checks.array("sigma", sigma[..., 1:], low=0, open="low")
+    shape = _checks.broadcast(("x", x, 1), ("sigma", sigma, 1))
+    return np.broadcast_to(x, (*shape, x.shape[-1])), T, np.moveaxis(sigma, -1, 0)[..., None]
 
 
 def _named(codebook, sigma, choose):
@@ -218,7 +221,13 @@ def _named(codebook, sigma, choose):
     def noise(t, x, guess):
         if t == 1:
             return None
-        book = _checks.array(f"codebook({t})", codebook(t), ndim=2, core=2, last=x.shape[-1])
-        return sigma[t - 1] * book[choose(t, x, guess, book)]
+        book = _checks.array(f"codebook({t})", codebook(t), core=2, last=x.shape[-1])
+        if book.ndim == 2:
+            return sigma[t - 1] * book[choose(t, x, guess, book)]
+        if _checks.broadcast(("x", x, 1), (f"codebook({t})", book, 2)) != x.shape[:-1]:
+            raise ValueError(f"codebook({t}) must have leading axes among {x.shape[:-1]}, got shape {book.shape}")
+        book = np.broadcast_to(book, (*x.shape[:-1], *book.shape[-2:]))
+        k = choose(t, x, guess, book)
+        return sigma[t - 1] * np.take_along_axis(book, k[..., None, None], axis=-2)[..., 0, :]
 
     return noise

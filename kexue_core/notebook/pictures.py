@@ -120,7 +120,6 @@ class Canvas:
         cuts = [0.0, *((begin - _GAP) / width for begin in begins[1:]), 1.0]
         self._layout = [axes.get_position(original=True).frozen() for axes in figure.axes], cuts
 
-
     def _prepare_ticks(self, figure):
         """Put as many ticks on the empty figure as ``draw`` has made: unpickling one takes a seventh of making it."""
         with book_style():

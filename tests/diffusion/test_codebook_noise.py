@@ -76,6 +76,14 @@ def test_a_small_book_is_the_beginning_of_a_large_one_and_steps_and_seeds_differ
         assert not np.isin(other, large).any()
 
 
+def test_a_batch_of_steps_and_seeds_is_a_loop():
+    books = codebook([[3], [4]], 10, 5, seed=[0, 1, 7])
+    assert books.shape == (2, 3, 10, 5)
+    for i, t in enumerate((3, 4)):
+        for j, seed in enumerate((0, 1, 7)):
+            np.testing.assert_array_equal(books[i, j], codebook(t, 10, 5, seed=seed))
+
+
 def test_a_book_is_standard_normal():
     x = codebook(5, 1000, 200).ravel()
     assert abs(x.mean()) < 4 / x.size**0.5
@@ -111,9 +119,9 @@ def test_the_fingerprint_of_the_schedule_is_stored():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: codebook(-1, 2, 2), "t must be at least 0, got -1"),
+        (lambda: codebook(-1, 2, 2), r"t must lie in \[0, 4.29497e\+09\], got -1"),
         (lambda: codebook(1, 0, 2), "size must be at least 1, got 0"),
-        (lambda: codebook(1, 2, 2, seed=2**32), "seed must be at most 4294967295, got 4294967296"),
+        (lambda: codebook(1, 2, 2, seed=2**32), r"seed must lie in \[0, 4.29497e\+09\], got 4294967296"),
         (lambda: exact_schedule(3, 4), "n must be at most 3, got 4"),
     ],
 )

@@ -75,6 +75,23 @@ def test_the_four_rules_are_their_formulas():
             assert codes[step] == rate(BOOKS(t), c).argmax()
 
 
+@pytest.mark.parametrize("rule", ["product", "nearest"])
+def test_vectors_with_books_and_noise_of_their_own_are_a_loop(rule):
+    seeds, factors = np.arange(5), np.array([0.5, 1.0])
+    sigma = factors[:, None, None] * reverse_noise(SCHEDULE, 0)
+    books = partial(codebook, size=16, d=8, seed=seeds)
+    codes, x = codebook_encode(denoise_gaussian, START, SCHEDULE, books, X0, rule=rule, sigma=sigma)
+    assert codes.shape == (2, 5, 29)
+    for i, factor in enumerate(factors):
+        for j, seed in enumerate(seeds):
+            own = partial(codebook, size=16, d=8, seed=seed)
+            one = factor * reverse_noise(SCHEDULE, 0)
+            alone = codebook_encode(denoise_gaussian, START, SCHEDULE, own, X0[j], rule=rule, sigma=one)
+            np.testing.assert_array_equal(codes[i, j], alone[0])
+            np.testing.assert_array_equal(x[i, j], alone[1])
+    np.testing.assert_array_equal(codebook_sample(denoise_gaussian, START, SCHEDULE, books, codes, sigma=sigma), x)
+
+
 @pytest.mark.parametrize(("rule", "mean", "variance"), [("softmax", 0.75, 0.5), ("importance", 1.5, 1.0)])
 def test_drawn_codewords_have_the_limit_laws(rule, mean, variance):
     schedule = exact_schedule(2)
@@ -138,7 +155,12 @@ def test_the_callback_sees_all_states_and_may_keep_them():
         ({"codes": np.zeros(29)}, TypeError, "codes must be an array of integers"),
         ({"codebook": partial(codebook, size=4, d=7)}, ValueError, r"codebook\(30\) must have a last axis of length 8"),
         ({"schedule": None}, TypeError, "schedule must be a Schedule"),
-        ({"sigma": np.ones(29)}, ValueError, r"sigma must have shape \(30,\)"),
+        ({"sigma": np.ones(29)}, ValueError, "sigma must have a last axis of length 30"),
+        (
+            {"codebook": lambda t: BOOKS(t, seed=[1, 2])},
+            ValueError,
+            r"must have leading axes among \(\), got shape \(2,",
+        ),
         ({"sigma": np.zeros(30)}, ValueError, "sigma must be positive, got 0.0"),
     ],
 )
