@@ -310,9 +310,9 @@ def particle_distillation_gradient(
     width = np.hypot(a * h, b)
     with np.errstate(over="ignore", invalid="ignore"):
         x = a * y[..., None] + width * u
-        T, T_slope = _noise(x, b, a * means, np.hypot(a * stds, b), weights)
-        flat, own_slope = _noise(x.reshape(*y.shape[:-1], y.shape[-1] * nodes), b, a * y[..., None, :], width, 1.0)
-        C, C_slope = flat.reshape(x.shape), own_slope.reshape(x.shape)
+        first = -1, *[1] * x.ndim
+        T, T_slope = _noise(x, b, *(of.reshape(first) for of in (a * means, np.hypot(a * stds, b), weights)))
+        C, C_slope = _noise(x, b, a * np.moveaxis(y, -1, 0)[..., None, None], width, 1.0)
         eps = b / width * u  # the mean of eps given x and the particle
         gap, gap_slope = T - C, T_slope - C_slope
         slope = one * 2 * gap * gap_slope + two * (gap_slope * (T - eps) + gap * T_slope)
@@ -321,20 +321,22 @@ def particle_distillation_gradient(
 
 
 def _noise(x, b, centres, widths, weights):
-    """Return the best guess of the noise at ``x`` and its slope, for a noisy mixture with these centres and widths."""
-    off = (x[..., None] - centres) / widths
+    """Return the best guess of the noise at ``x`` and its slope, for a noisy mixture of components along axis 0."""
+    off = (x - centres) / widths
     p = off * off
     p *= -0.5
     p += np.log(weights) - np.log(widths)
-    p -= p.max(axis=-1, keepdims=True)
+    p -= p.max(axis=0)
     np.exp(p, out=p)
-    p /= p.sum(axis=-1, keepdims=True)
+    p /= p.sum(axis=0)
     off /= widths
-    mean = np.einsum("...k,...k->...", p, off)
+    mean = (p * off).sum(axis=0)
     # The score is -mean; its slope is minus the mean curvature plus the variance of the pull.
-    curvature = np.einsum("...k,...k->...", p, np.broadcast_to(1 / widths**2, off.shape))
-    off -= mean[..., None]
-    return b * mean, b * (curvature - np.einsum("...k,...k,...k->...", p, off, off))
+    curvature = (p / widths**2).sum(axis=0)
+    off -= mean
+    p *= off
+    p *= off
+    return b * mean, b * (curvature - p.sum(axis=0))
 
 
 def _gaussian(mu, tau, mean, std, bar_alpha):
