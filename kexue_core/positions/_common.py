@@ -20,13 +20,25 @@ def exponents(d: int) -> Array:
     return np.arange(0, d, 2) / d
 
 
-def range_sums(start: int, stop: int, theta: Array, weight: Array | None = None) -> Array:
-    """Return ``sum_i cos(m theta_i)`` for a range of m, or with a weight ``sum_i weight_i sin(m theta_i)``."""
+def range_sums(start: int, stop: int, theta: Array) -> Array:
+    """Return ``sum_i cos(m theta_i)`` for a range of m."""
+    left, right = _factors(start, stop, theta)
+    return (np.hstack(left) @ right).ravel()[: stop - start]
+
+
+def range_sums_and_slopes(start: int, stop: int, theta: Array, weight: Array) -> tuple[Array, Array]:
+    """Return ``sum_i cos(m theta_i)`` and ``sum_i weight_i sin(m theta_i)`` for a range of m."""
+    (cos, minus_sin), right = _factors(start, stop, theta)
+    left = np.vstack([np.hstack([cos, minus_sin]), np.hstack([weight * -minus_sin, weight * cos])])
+    sums, slopes = (left @ right).reshape(2, -1)[:, : stop - start]
+    return sums, slopes
+
+
+def _factors(start, stop, theta):
+    """Return two tables whose product holds the sums, as ``m = start + block j + k``."""
     block = math.isqrt(stop - start - 1) + 1
     head, tail = np.outer(np.arange(start, stop, block), theta), np.outer(np.arange(block), theta)
-    cos, sin = np.cos(head), np.sin(head)
-    left = np.hstack([cos, -sin] if weight is None else [weight * sin, weight * cos])
-    return (left @ np.hstack([np.cos(tail), np.sin(tail)]).T).ravel()[: stop - start]
+    return (np.cos(head), -np.sin(head)), np.hstack([np.cos(tail), np.sin(tail)]).T
 
 
 def negative(start: int, stop: int, theta: Array) -> tuple[NDArray[np.int64], Array]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kexue_core import _checks
-from kexue_core.positions._common import exponents, negative, range_sums
+from kexue_core.positions._common import exponents, negative, range_sums, range_sums_and_slopes
 
 __all__ = ["MinBase", "min_base", "admissible_bases", "safe_base", "worst_case_base"]
 
@@ -253,9 +253,9 @@ def _next_failure(u, end, L, s):
     m = np.arange(1, L)
     while u < end:
         theta = np.exp(-u * s)
-        f, slope = range_sums(1, L, theta), m * range_sums(1, L, theta, s * theta)
+        f, slope = range_sums_and_slopes(1, L, theta, s * theta)
         a, b = m * (s**2 @ theta), m**2 * (s**2 @ theta**2)
-        step = _clear_step(1, f, slope, b + np.minimum(a, b))
+        step = _clear_step(1, f, m * slope, b + np.minimum(a, b))
         near = np.flatnonzero(f < 1e-3)  # here the rounding of the fast sums would show in the root
         step[near] = _clear_step(1, *_taylor(m[near], u, s))
         k = step.argmin()
