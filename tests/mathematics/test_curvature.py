@@ -14,7 +14,7 @@ from kexue_core.mathematics import (
     torus_metric,
 )
 
-(sympy,) = oracles("sympy")
+sympy, diffgeom = oracles("sympy", "sympy.diffgeom")
 
 
 def spherical(x):
@@ -87,6 +87,33 @@ def test_a_metric_without_symmetry_agrees_with_sympy():
     expected = np.array([[[float(entry.subs(at)) for entry in row] for row in table] for table in gamma])
     np.testing.assert_allclose(found, expected, atol=1e-14)
     assert riemann_tensor(wavy, [0.4, -0.8])[0, 1, 0, 1] == pytest.approx(float(riemann.subs(at)), abs=1e-11)
+
+
+def test_stretched_planes_agree_with_sympy_diffgeom():
+    """``f(x, y) (dx^2 + dy^2)`` with two different f: all symbols and all components, at points."""
+    plane = diffgeom.Patch("P", diffgeom.Manifold("M", 2))
+    chart = diffgeom.CoordSystem("C", plane, sympy.symbols("x y", real=True))
+    (a, b), (da, db) = chart.base_scalars(), chart.base_oneforms()
+    flat = diffgeom.TensorProduct(da, da) + diffgeom.TensorProduct(db, db)
+    points = np.random.default_rng(4026).uniform(-1, 1, (20, 2))
+    for stretch, f in (
+        (2 + a * b**2 + sympy.sin(a), lambda x, y: 2 + x * y**2 + np.sin(x)),
+        (sympy.exp(a * b - b**2) / (1 + a**2), lambda x, y: np.exp(x * y - y**2) / (1 + x**2)),
+    ):
+        gamma = diffgeom.metric_to_Christoffel_2nd(stretch * flat)
+        riemann = diffgeom.metric_to_Riemann_components(stretch * flat)
+
+        def metric(x, f=f):
+            return f(x[..., 0], x[..., 1])[..., None, None] * np.eye(2)
+
+        for found, exact, tolerance in (
+            (christoffel(metric, points), gamma, 1e-13),
+            (riemann_tensor(metric, points), riemann, 1e-9),
+        ):
+            values = sympy.lambdify((a, b), sympy.flatten(exact))(*points.T)
+            expected = np.stack([value + 0 * points[:, 0] for value in values], axis=-1).reshape(found.shape)
+            np.testing.assert_allclose(found, expected, rtol=1e-9, atol=tolerance)
+        assert np.abs(gaussian_curvature(metric, points)).max() > 0.1
 
 
 def test_the_symmetries_of_curvature_hold_on_a_space_time():
