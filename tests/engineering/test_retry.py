@@ -1,5 +1,6 @@
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -20,6 +21,12 @@ class Clock:
     def sleep(self, seconds):
         self.slept.append(seconds)
         self.now += seconds
+
+
+def finished(coroutine):
+    """Run a coroutine to its end in a thread of its own: a browser of other tests has a loop running in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
 
 
 def run(script, *args, error=ValueError, **options):
@@ -191,7 +198,7 @@ def test_async_for_awaits_the_delays(kind):
     async def both():
         return await asyncio.gather(work("FFS"), work("FFFFFF"))
 
-    first, second = asyncio.run(both())
+    first, second = finished(both())
     assert (first.number, first.allright, second.number, second.allright) == (3, True, 5, False)
     assert clock.slept == [2.0] * 6
 
@@ -212,7 +219,7 @@ def test_cancelling_a_task_ends_its_loop():
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    asyncio.run(cancel())
+    finished(cancel())
     assert tries == [1]
 
 
@@ -241,10 +248,10 @@ def test_as_a_decorator_it_returns_the_value_or_raises_the_last_error():
         return len(calls)
 
     calls.clear()
-    assert asyncio.run(later("FS")) == 2
+    assert finished(later("FS")) == 2
     calls.clear()
     with pytest.raises(ValueError, match="3"):
-        asyncio.run(later("FFF"))
+        finished(later("FFF"))
 
 
 @pytest.mark.parametrize(
