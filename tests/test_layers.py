@@ -223,15 +223,22 @@ def test_the_wheel_holds_every_module_and_the_mark_of_types(tmp_path):
         assert field in metadata
 
 
-def test_the_tests_of_a_shelf_run_with_numpy_and_pytest_alone():
+def test_the_tests_of_the_shelves_run_with_numpy_and_pytest_alone():
+    """All of them are collected, and those of two shelves are run."""
     blocked = ("scipy", "mpmath", "sympy", "matplotlib", "playwright", "nbformat", "nbclient", "yaml", "sphinx")
-    code = (
-        f"import sys; sys.modules.update(dict.fromkeys({blocked!r})); import pytest; "
-        "sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider', 'tests/experts', 'tests/matrices']))"
-    )
-    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    run = subprocess.run(
-        [sys.executable, "-c", code], cwd=chapters.ROOT, env=environment, capture_output=True, text=True
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert int(re.search(r"(\d+) passed", run.stdout)[1]) > 150
+    folders = [f"tests/{name}" for name in SHELVES]
+    assert len(folders) == 9
+    for options, least in (
+        (["--collect-only", *folders, "tests/test_special.py"], 2000),
+        (["tests/experts", "tests/matrices"], 150),
+    ):
+        code = (
+            f"import sys; sys.modules.update(dict.fromkeys({blocked!r})); import pytest; "
+            f"sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider', *{options!r}]))"
+        )
+        environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        run = subprocess.run(
+            [sys.executable, "-c", code], cwd=chapters.ROOT, env=environment, capture_output=True, text=True
+        )
+        assert run.returncode == 0, run.stdout + run.stderr
+        assert int(re.search(r"(\d+) (?:passed|tests collected)", run.stdout)[1]) > least

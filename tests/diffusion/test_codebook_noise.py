@@ -3,12 +3,14 @@ import math
 from fractions import Fraction
 from statistics import NormalDist
 
-import mpmath
 import numpy as np
 import pytest
+from oracles import oracles
 
 from kexue_core.diffusion.codebook_noise import _normal, codebook, exact_schedule
 from kexue_core.diffusion.schedules import ddpm_schedule, respace
+
+(mpmath,) = oracles("mpmath")
 
 # the codebooks: stored bytes, and PCG64 and the quantile computed by other means
 

@@ -1,15 +1,17 @@
 import math
 from functools import partial
 
-import mpmath
 import numpy as np
 import pytest
+from oracles import oracles
 
 from kexue_core.diffusion.ancestral import reverse_noise
 from kexue_core.diffusion.codebook_noise import codebook, exact_schedule
 from kexue_core.diffusion.codebook_rate import codebook_errors, max_normal_moments, pack_codes, unpack_codes
 from kexue_core.diffusion.codebooks import codebook_encode
 from kexue_core.diffusion.denoisers import denoise_gaussian
+
+(mpmath,) = oracles("mpmath")
 
 # bytes
 
