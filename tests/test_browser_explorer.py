@@ -123,6 +123,7 @@ READ = """(box) => ({
         [e.dataset.control, e.type === "text" ? e.value : e.nextElementSibling.textContent])),
     spoken: [...box.querySelectorAll("input[type=range]")].map((e) => e.getAttribute("aria-valuetext")),
     alt: box.querySelector(".kx-picture").getAttribute("aria-label"),
+    height: Math.round(box.getBoundingClientRect().height),
     picture: box.querySelector(".kx-picture").innerHTML,
     numbers: Object.fromEntries([...box.querySelectorAll(".kx-numbers div")].map(
         (row) => [row.querySelector("dt").textContent, row.querySelector("dd").textContent])),
@@ -155,7 +156,7 @@ def check_every_stop(box, explorer):
     for name, control in explorer.controls.items():
         if control.kind == "text" and control.twin:
             continue
-        previous = None
+        previous, heights = None, set()
         for stop, shown, state in zip(control.stops, control.names, set_stops(box, name, control), strict=True):
             assert state["stops"][name] == shown
             assert control.kind != "slider" or shown in state["spoken"]
@@ -163,6 +164,8 @@ def check_every_stop(box, explorer):
             assert state["alt"] == explorer.description(**{name: stop})
             assert state["picture"] != previous, f"{name} at {shown} changes nothing"
             previous = state["picture"]
+            heights.add(state["height"])
+        assert len(heights) == 1, f"{name} changes the height of the box: {heights}"
         set_stop(box, name, control.start)
 
 
@@ -512,11 +515,11 @@ def test_a_move_on_the_heaviest_page_costs_less_than_a_frame(page, site):
     page.goto((site / f"chapters/{slug}.html").as_uri())
     client = page.context.new_cdp_session(page)
     client.send("Performance.enable", {"timeDomain": "threadTicks"})
-    for box in page.locator(".kx-explorer").all():
-        ready(page, box.get_attribute("id"))
-        slider = box.locator("input[type=range]").first
-        if slider.count() == 0:
-            continue
+    sliders = page.locator(".kx-explorer input[type=range]").all()
+    assert len(sliders) > 2
+    for slider in sliders:
+        slider.scroll_into_view_if_needed()
+        slider.locator("xpath=ancestor::*[contains(@class, 'kx-ready')]").wait_for()
         move(slider, 5)
         before = metrics(client)
         move(slider, MOVES)
