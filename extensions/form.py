@@ -48,6 +48,9 @@ def notebook_problems(slug):
     _code(code, say)
     _show(code, say)
     _exercises(code, cells, say)
+    sources = "\n".join(cell.source for _, cell in section(cells, "Sources"))
+    if not re.search(r"\]\(\w+\.ipynb(#[^)]*)?\)", sources):
+        say("Sources", "must end with what to read next: a link to another chapter, [its title](slug.ipynb)")
     return found
 
 

@@ -18,13 +18,17 @@ every_chapter = pytest.mark.parametrize("slug", chapters.slugs())
 def test_a_wrong_sign_a_dropped_term_or_a_wrong_constant_is_caught_in_every_step(slug):
     chains = run_chapter(slug).derivations
     assert chains
+    made = undecided = 0
     for chain in chains:
         for old, step in chain.lines():
             derivation.verify(old, step)  # else its wrong versions are refused whatever they say
-            wrong = [new for new in perturbations(step.new) if soon_differs(old, step, new)]
+            differs = {new: soon_differs(old, step, new) for new in perturbations(step.new)}
+            made, undecided = made + len(differs), undecided + list(differs.values()).count(None)
+            wrong = [new for new, differ in differs.items() if differ]
             assert wrong, f"no wrong version of {step.because!r} could be made"
             for new in wrong:
                 assert refuses(old, dataclasses.replace(step, new=new)), f"{slug}: {step.because!r} accepts {new}"
+    assert undecided <= max(3, made // 50), f"{undecided} of {made} versions could not be told from the right one"
 
 
 def test_wrong_versions_of_a_line_of_matrices_are_made_and_caught():
@@ -81,10 +85,10 @@ def perturbations(line, most=14):
 
 
 def soon_differs(old, step, new):
-    """Tell whether a line is seen to be another statement within five seconds: some wrong integrals have no value."""
+    """Tell whether a line is another statement; None if five seconds do not show it: some wrong integrals diverge."""
     with contextlib.suppress(zero.TimeLimit), zero.time_limit(5):
         return really_differs(old, step, new)
-    return False
+    return None
 
 
 def really_differs(old, step, new):
