@@ -163,6 +163,16 @@ def addresses():
                 difference=False,
                 note="the regular expression runs in C; both linear",
             )
+        for n in (10**4, 10**5, 10**6):
+            part, tenth = text[:n], text[: n // 10]
+            compare(
+                f"find_paper_ids, {label} | a tenth, ten times",
+                f"{len(part)} characters",
+                lambda: find_paper_ids(part),
+                lambda: [find_paper_ids(tenth) for _ in range(10)],
+                difference=False,
+                note="1 if the time per character stays the same",
+            )
 
 
 def retries():
