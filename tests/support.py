@@ -28,7 +28,7 @@ def run_chapter(slug):
 
 @functools.lru_cache(maxsize=1)
 def run_as_reader(slug, old, new):
-    """Run a chapter in which a reader has changed a constant, without proving its derivations, which do not use it."""
+    """Run a chapter in which a reader has changed a constant; its derivations are not proved anew."""
     sources = [cell.source for cell in code_cells(slug)]
     place = next((place for place, source in enumerate(sources) if old in source), None)
     assert place is not None, f"no cell of {slug} holds {old!r}"
