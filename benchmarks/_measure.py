@@ -47,6 +47,21 @@ def compare(case, size, ours, peer, *, difference=True, note=""):
     return a / b
 
 
+def growth(function, sizes):
+    """Return the exponent of the processor time between the smallest and the largest size, medians of five."""
+    times = []
+    for size in (sizes[0], sizes[-1]):
+        samples = []
+        for _ in range(5):
+            start, count = time.process_time(), 0
+            while time.process_time() - start < 0.1:
+                function(size)
+                count += 1
+            samples.append((time.process_time() - start) / count)
+        times.append(sorted(samples)[2])
+    return np.log(times[1] / times[0]) / np.log(sizes[-1] / sizes[0])
+
+
 def _seconds(function, count):
     start = time.process_time()
     for _ in range(count):

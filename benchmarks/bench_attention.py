@@ -4,7 +4,7 @@ import tracemalloc
 
 import numpy as np
 import scipy.special
-from _measure import compare, package
+from _measure import compare, growth, package
 
 from kexue_core import special
 from kexue_core.attention import (
@@ -23,6 +23,8 @@ from kexue_core.attention import (
     top_k_mask,
 )
 
+CALLS = "the number of calls of numpy decides, not that of the scores"
+SORTS = "sorts, where the peer only adds"
 LOOPS = "numpy only: a C function of SciPy does in one pass what takes thirty here"
 
 
@@ -138,6 +140,20 @@ def attention_in_blocks(rng, torch):
                 )
 
 
+def top_k_growth(rng):
+    """Print how the time of the smooth top-k grows with the number of scores, and with k."""
+    x = rng.standard_normal(10**6) * 2
+    expected = 1 + np.log(np.log(10**6) / np.log(10**4)) / np.log(100)
+    for link in ("laplace", "minexp", "clip", "sigmoid"):
+        exponent = growth(lambda n, link=link: threshold_top_k(x[:n], n // 5, link), (10**4, 10**6))
+        print(
+            f"  threshold_top_k {link}, n=10^4 to 10^6: n^{exponent:.2f}; n log n would be n^{expected:.2f}", flush=True
+        )
+    in_n = growth(lambda n: grad_top_k(x[:n], 16), (1000, 64_000))
+    in_k = growth(lambda k: grad_top_k(x[:4000], k), (256, 2048))
+    print(f"  grad_top_k: n^{in_n:.2f} from n=1000 to 64000 at k=16, k^{in_k:.2f} from k=256 to 2048 at n=4000")
+
+
 def main():
     """Print the ratios over shapes."""
     rng = np.random.default_rng(0)
@@ -209,7 +225,9 @@ def main():
                 str(n),
                 lambda link=link: threshold_top_k(x, n // 5, link),
                 lambda link=link: bisected(x, n // 5, link),
+                note=CALLS if n == 100 else SORTS if link == "clip" else "",
             )
+    top_k_growth(np.random.default_rng(10373))
     for n in (10, 1000):
         x = rng.standard_normal((16, n))
         compare(

@@ -4,14 +4,16 @@ CUR: the choices against those of scipy, and the growth of the work with the siz
 """
 
 import numpy as np
-from _measure import compare, package
+from _measure import compare, growth, package
 
 from kexue_core.matrices import (
     butterfly_dense,
     cur_approximation,
     deim_indices,
     interpolation_weights,
+    leverage_scores,
     low_rank_error,
+    maximal_volume,
     monarch_dense,
     monarch_matvec,
     monarch_project,
@@ -25,6 +27,11 @@ from kexue_core.matrices import (
 from kexue_core.optimization import spectral_decay_step
 
 SMALL = "a few microseconds of checks decide"
+RANK_ONE = "updates of rank one, against products by BLAS; the systems of the peer cost r^4 in all"
+COMPILED = "a Python loop over the columns, against compiled code"
+IN_LAPACK = "a Python loop over the columns, against compiled LAPACK"
+ALL_VECTORS = "all singular vectors, of which the peer finds r"
+ANEW = "solves anew for each exchange, so no rounding piles up"
 
 
 def dense_butterfly(factors):
@@ -120,14 +127,26 @@ def cur_rows(rng):
     """Print the ratios of choosing rows and columns, and of joining them."""
     scipy = package("scipy.linalg")
     interpolative = package("scipy.linalg.interpolative") if scipy else None
+    sparse = package("scipy.sparse.linalg") if scipy else None
     for n, r in ((60, 10), (250, 20), (1000, 40)):
         a = rng.standard_normal((n, r)) @ rng.standard_normal((r, n)) + 1e-3 * rng.standard_normal((n, n))
         vt = np.linalg.svd(a)[2]
         basis = np.ascontiguousarray(vt[:r].T)
         size = f"n={n} r={r}"
         compare(
-            "deim_indices | a system in each step", size, lambda: deim_indices(basis), lambda: deim_by_systems(basis)
-        )
+            "deim_indices | a system in each step", size,
+            lambda: deim_indices(basis), lambda: deim_by_systems(basis), note=RANK_ONE,
+        )  # fmt: skip
+        compare(
+            "maximal_volume | updates of rank one", size,
+            lambda: maximal_volume(basis), lambda: volume_by_updates(basis), note=ANEW,
+        )  # fmt: skip
+        if sparse:
+            compare(
+                "leverage_scores | scipy.sparse.linalg.svds", size,
+                lambda: leverage_scores(a, r), lambda: (sparse.svds(a, r)[2] ** 2).sum(axis=0),
+                note=ALL_VECTORS if n > 60 else "",
+            )  # fmt: skip
         rows, cols = select_columns(a.T, r), select_columns(a, r)
         for middle in ("optimal", "intersection"):
             compare(
@@ -138,18 +157,57 @@ def cur_rows(rng):
             compare(
                 "deim_indices | scipy.linalg.lu", size,
                 lambda: deim_indices(basis), lambda: np.argsort(scipy.lu(basis, p_indices=True)[0])[:r],
+                note=IN_LAPACK,
             )  # fmt: skip
             compare(
                 "pivoted_columns, r steps | scipy.linalg.qr, all", size,
                 lambda: pivoted_columns(a, r), lambda: scipy.qr(a, mode="r", pivoting=True)[1][:r],
+                note=IN_LAPACK,
             )  # fmt: skip
         if interpolative:
             pivots = pivoted_columns(a, r)
             compare(
                 "pivots and interpolation_weights | interp_decomp", size,
                 lambda: a[:, pivots] @ interpolation_weights(a, pivoted_columns(a, r)),
-                lambda: decomposed(interpolative, a, r),
+                lambda: decomposed(interpolative, a, r), note=COMPILED,
             )  # fmt: skip
+
+
+def volume_by_updates(basis):
+    """Return the rows of maximal volume, the factors updated for each exchange instead of solved for."""
+    picks = deim_indices(basis)
+    factors = np.linalg.solve(basis[picks].T, basis.T).T
+    while True:
+        i, j = np.unravel_index(abs(factors).argmax(), factors.shape)
+        if abs(factors[i, j]) <= 1.01:
+            return picks
+        change = factors[i].copy()
+        change[j] -= 1
+        factors -= np.outer(factors[:, j] / factors[i, j], change)
+        picks[j] = i
+
+
+def cur_growth(rng):
+    """Print how the time of each choice, and of joining rows and columns, grows with the size."""
+    r, sizes = 20, (100, 800)
+    noisy = rng.standard_normal((800, r)) @ rng.standard_normal((r, 800)) + 1e-3 * rng.standard_normal((800, 800))
+    squares = {n: np.ascontiguousarray(noisy[:n, :n]) for n in sizes}
+    for rule in ("leverage", "deim", "volume", "pivoted-qr"):
+        exponent = growth(lambda n, rule=rule: select_columns(squares[n], r, rule), sizes)
+        print(f"  select_columns {rule}, square, r={r}: n^{exponent:.2f} from n=100 to 800", flush=True)
+    for middle in ("optimal", "intersection"):
+        pairs = {n: (select_columns(a.T, r), select_columns(a, r)) for n, a in squares.items()}
+        exponent = growth(lambda n, middle=middle: cur_approximation(squares[n], *pairs[n], middle), sizes)
+        print(f"  cur_approximation, {middle}, r={r}: n^{exponent:.2f} from n=100 to 800", flush=True)
+    tall = np.linalg.qr(rng.standard_normal((32_000, 80)))[0]
+    for name, choose in (("deim_indices", deim_indices), ("maximal_volume", maximal_volume)):
+        bases = {n: np.ascontiguousarray(tall[:n, :r]) for n in (2000, 32_000)}
+        in_n = growth(lambda n, choose=choose, bases=bases: choose(bases[n]), (2000, 32_000))
+        wide = {k: np.ascontiguousarray(tall[:2000, :k]) for k in (10, 80)}
+        in_r = growth(lambda k, choose=choose, wide=wide: choose(wide[k]), (10, 80))
+        print(
+            f"  {name} on a basis: n^{in_n:.2f} from n=2000 to 32000 at r={r}, r^{in_r:.2f} from r=10 to 80 at n=2000"
+        )
 
 
 def truncated(a, r):
@@ -219,6 +277,7 @@ def main():
     sign(rng)
     top_singular(rng)
     cur_rows(rng)
+    cur_growth(rng)
     for batch, rows in crossover.items():
         first = next((n for n, ratio in rows if ratio <= 1), None)
         print(f"  the fast product is at or below the dense one's time from n = {first} on, batch {batch}")
