@@ -52,8 +52,11 @@ def test_every_chapter_has_a_constant_to_change():
 
 
 def stated(made):
-    """Return all lines of the derivations of a chapter."""
-    return [[(str(old), str(step.new)) for old, step in chain.lines()] for chain in made.derivations]
+    """Return all lines of the derivations of a chapter, and what they rest on."""
+    return [
+        [(str(old), str(step.new), str(step.options.get("given")), str(step.options["where"])) for old, step in lines]
+        for lines in (chain.lines() for chain in made.derivations)
+    ]
 
 
 @pytest.mark.parametrize("slug", chapters.slugs())

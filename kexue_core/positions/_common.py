@@ -22,23 +22,23 @@ def exponents(d: int) -> Array:
 
 def range_sums(start: int, stop: int, theta: Array) -> Array:
     """Return ``sum_i cos(m theta_i)`` for a range of m."""
-    left, right = _factors(start, stop, theta)
-    return (np.hstack(left) @ right).ravel()[: stop - start]
+    cos, sin, right = _tables(start, stop, theta)
+    return (np.hstack([cos, -sin]) @ right).ravel()[: stop - start]
 
 
 def range_sums_and_slopes(start: int, stop: int, theta: Array, weight: Array) -> tuple[Array, Array]:
     """Return ``sum_i cos(m theta_i)`` and ``sum_i weight_i sin(m theta_i)`` for a range of m."""
-    (cos, minus_sin), right = _factors(start, stop, theta)
-    left = np.vstack([np.hstack([cos, minus_sin]), np.hstack([weight * -minus_sin, weight * cos])])
+    cos, sin, right = _tables(start, stop, theta)
+    left = np.vstack([np.hstack([cos, -sin]), np.hstack([weight * sin, weight * cos])])
     sums, slopes = (left @ right).reshape(2, -1)[:, : stop - start]
     return sums, slopes
 
 
-def _factors(start, stop, theta):
-    """Return two tables whose product holds the sums, as ``m = start + block j + k``."""
+def _tables(start, stop, theta):
+    """Return cosines and sines at ``start + block j``, and both at ``k < block`` for a product that joins them."""
     block = math.isqrt(stop - start - 1) + 1
     head, tail = np.outer(np.arange(start, stop, block), theta), np.outer(np.arange(block), theta)
-    return (np.cos(head), -np.sin(head)), np.hstack([np.cos(tail), np.sin(tail)]).T
+    return np.cos(head), np.sin(head), np.hstack([np.cos(tail), np.sin(tail)]).T
 
 
 def negative(start: int, stop: int, theta: Array) -> tuple[NDArray[np.int64], Array]:
