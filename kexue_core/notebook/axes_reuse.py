@@ -4,6 +4,9 @@ Ticks, labels and grid lines are most of the work of a picture, and mostly the s
 asks of each axis for everything that its drawing depends on, the fingerprint; if an axis with the same fingerprint was
 drawn before, its text is written instead of drawing it. The result is the same to the byte. What the fingerprint does
 not know (foreign classes, paths as clips, aligned labels) is drawn in full.
+
+To look at every line and label of every tick takes longer than all else here, and nearly always they are as they were
+made. `mark_ticks` marks them on the empty figure that is copied; matplotlib notes when one is touched (``stale``).
 """
 
 from contextlib import contextmanager
@@ -18,7 +21,7 @@ from matplotlib.path import Path
 from matplotlib.ticker import NullLocator
 from matplotlib.transforms import BboxBase
 
-__all__ = ["reuse_axes"]
+__all__ = ["mark_ticks", "reuse_axes"]
 
 _MOST = 256  # fingerprints kept
 
@@ -27,10 +30,18 @@ _IDLE = frozenset(
     ("_stale", "stale_callback", "_axes", "_parent_figure", "_callbacks", "callbacks", "_remove_method", "_renderer")
     + ("_picker", "_pickradius", "_mouseover", "_sticky_edges", "_in_autoscale", "_autoscale_on", "draw")
     + ("_transform", "_transformSet", "_transformed_path", "major", "minor", "_scale", "units", "_converter")
-    + ("_converter_is_explicit",)
+    + ("_converter_is_explicit", "_as_made")
 )
 
 _COMPARABLE = frozenset((type(None), bool, int, float, str))
+
+
+def mark_ticks(axis):
+    """Mark the parts of the ticks of an axis as they were made: copies of the figure keep the marks."""
+    for number, tick in enumerate(axis.majorTicks):
+        for place, part in enumerate(tick.get_children()):
+            part.stale = False
+            part._as_made = number, place
 
 
 @contextmanager
@@ -61,6 +72,9 @@ def reuse_axes(figure, vector, buffer, memory):
     finally:
         for axis in found:
             vars(axis).pop("draw", None)
+            for tick in vars(axis).get("majorTicks", ()):  # drawn, and moved for that
+                for part in tick.get_children():
+                    vars(part).pop("_as_made", None)
 
 
 class _Asked(dict):
@@ -153,8 +167,10 @@ def _fingerprint(axis, vector):
 
 def _spine(spine):
     """Return where a spine lies: the label of its axis keeps clear of it."""
-    corners = spine.get_transform().transform([(0.25, 0.25), (0.75, 0.5)]).tobytes()
     known = (spine.get_visible(), spine.get_linewidth(), spine._position, spine._bounds, spine.get_path())
+    at_the_edge = spine._bounds is None and (spine._position is None or spine._position[0] == "outward")
+    # else its place depends on the limits, which for the spines of the other axis are asked for nowhere else
+    corners = None if at_the_edge else spine.get_transform().transform([(0.25, 0.5), (0.75, 0.25)]).tobytes()
     return type(spine), corners, _plain(known)
 
 
@@ -162,9 +178,14 @@ def _state(artist):
     """Return what an artist looks like; its transform by where two points of it go."""
     if not artist.get_visible():
         return type(artist), "hidden"
+    known = vars(artist)
+    # a change of the last three is not noted
+    touched = artist._stale or known["_url"] or known["_gid"] or known["_rasterized"]
+    if "_as_made" in known and not touched:
+        return known["_as_made"]
     where = artist.get_transform().transform([(0.25, 0.25), (0.75, 0.5)]).tobytes() if artist._transformSet else None
     found = [type(artist), where]
-    for name, value in vars(artist).items():
+    for name, value in known.items():
         if name not in _IDLE:
             found += name, value if type(value) in _COMPARABLE else _plain(value)  # most are: no call for these
     return tuple(found)

@@ -54,11 +54,23 @@ _text_to_path = TextToPath()
 
 
 @contextmanager
+def _settings(values):
+    """Change settings of matplotlib as long as the block lasts: as `mpl.rc_context`, without its checks and copies.
+
+    These take a tenth of the time of a picture. The values have been checked: they are matplotlib's own or the book's.
+    """
+    before = dict(dict.items(mpl.rcParams))
+    del before["backend"]  # if it is chosen within the block, that stays
+    dict.update(mpl.rcParams, values)
+    try:
+        yield
+    finally:
+        dict.update(mpl.rcParams, before)
+
+
 def book_style():
     """Draw in the style of the book and in nothing else, as long as the block lasts."""
-    with mpl.rc_context():
-        dict.update(mpl.rcParams, _COMPLETE)  # checked already: a checked update takes milliseconds
-        yield
+    return _settings(_COMPLETE)
 
 
 def building_book():
@@ -109,7 +121,7 @@ def figure_svg(figure, salt="kexue", memory=None):
     """
     buffer = io.StringIO()
     width, height = figure.get_size_inches()
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}):
+    with _settings({"svg.fonttype": "none", "svg.hashsalt": salt}):
         figure.dpi = 72  # the unit of SVG
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         vector = RendererSVG(width * 72, height * 72, buffer, image_dpi=144, metadata=nothing)

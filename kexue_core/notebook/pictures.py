@@ -16,6 +16,7 @@ from contextlib import contextmanager
 import matplotlib as mpl
 from matplotlib._pylab_helpers import Gcf
 
+from kexue_core.notebook.axes_reuse import mark_ticks
 from kexue_core.notebook.figures import STYLE, book_style, figure_svg, new_figure
 
 __all__ = ["Canvas", "uncollected"]
@@ -127,6 +128,7 @@ class Canvas:
             for one, drawn in zip(empty.axes, figure.axes):
                 for axis, like in ((one.xaxis, drawn.xaxis), (one.yaxis, drawn.yaxis)):
                     axis.get_major_ticks(len(vars(like).get("majorTicks", ())))
+                    mark_ticks(axis)
             self._empty = pickle.dumps((empty, axes))
 
 

@@ -93,6 +93,15 @@ def moved_labels(ax, n):
         label.set_transform(label.get_transform() + offset)
 
 
+def ticks_touched_where_they_lie(ax, n):
+    ax.set(xlim=(0, 1), ylim=(0, 1))
+    first, second, third = ax.xaxis.get_major_ticks(4)[:3]  # a getter of labels would move all ticks
+    first.label1.set_color(f"C{n % 3}")
+    second.label1.set_url(f"#stop{n % 4}")
+    third.gridline.set_rasterized(n % 2)
+    ax.text(0.5, 0.5, n)
+
+
 def logarithms(ax, n):
     ax.plot(X, 10 ** (X * n))
     ax.set(xscale="log" if n % 2 else "linear", yscale="log")
