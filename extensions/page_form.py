@@ -13,7 +13,7 @@ __all__ = ["chromium", "open_page_problems", "page_problems", "transferred"]
 WIDTH, HEIGHT = 1280, 800
 FIRST, APART, SCREENS, CODE, BYTES = 1.5, 3, 28, 0.12, 200_000
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-FLAGS += ["--disable-component-update", "--disable-sync"]
+FLAGS += ["--disable-component-update", "--disable-sync", "--disable-smooth-scrolling"]
 
 MEASURE = """() => {
   const article = document.querySelector(".bd-article");
