@@ -15,6 +15,7 @@ MIME = "application/vnd.kexue.claim+json"
 ERRATUM_MIME = "application/vnd.kexue.erratum+json"
 KINDS = {"printed": "printed", "program": "output of a program", "theorem": "exact value"}
 _HEAD = {"printed": "printed", "program": "program", "theorem": "exact"}
+_LONG = 24  # rows: a longer table is folded
 
 
 @dataclass(frozen=True)
@@ -69,10 +70,14 @@ class Claim:
             body += f'<tr class="kx-differs">{cells}</tr>' if why else f"<tr>{cells}</tr>"
             body += f'<tr class="kx-why"><td colspan="4">≠ {cell(why)}</td></tr>' if why else ""
         head = "".join(f'<th scope="col">{name}</th>' for name in self._head[1:])
-        return (
+        table = (
             f'<table class="kx-claim"><caption>{cell(self.what)} <span>{cell(self.source)}; {KINDS[self.kind]}; '
             f"{cell(self._agrees)}</span></caption><thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table>"
         )
+        if len(self.rows) <= _LONG:
+            return table
+        agreeing = f"{len(self.rows) - self.differing} of {len(self.rows)} agree"
+        return f"<details><summary>{cell(self.what)}: {agreeing}</summary>{table}</details>"
 
 
 def reproduce(

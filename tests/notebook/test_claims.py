@@ -201,6 +201,18 @@ def test_a_live_kernel_notes_what_does_not_agree_and_goes_on(lenient):
     assert compare([1.0, 2.0], ["1", "2", "3"], labels="abc").differing == 3
 
 
+def test_a_long_table_is_folded_under_a_line_that_counts():
+    def shown(n):
+        labels = [f"row {k}" for k in range(n)]
+        return reproduce(
+            "a", [1.0] * n, ["1"] * (n - 1) + ["3"], "s", kind="printed", labels=labels, differs={n - 1: "no"}
+        )
+
+    assert shown(24).html().startswith("<table")
+    assert shown(25).html().startswith("<details><summary>a: 24 of 25 agree</summary><table")
+    assert str(shown(25)).count("\n") == str(shown(24)).count("\n") + 1
+
+
 def test_markup_in_a_claim_is_shown_not_interpreted():
     assert "<script>" not in reproduce("<script>", 1, "1", "a & b", kind="printed").html()
 
