@@ -127,7 +127,9 @@ def test_a_chapter_runs_and_its_slider_changes_picture_and_numbers(opened, slug)
     handle, track = slider.bounding_box(), box.locator(".widget-slider .noUi-target").first.bounding_box()
     page.mouse.move(handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2)
     page.mouse.down()
-    page.mouse.move(track["x"] + track["width"] - 1, track["y"] + track["height"] / 2, steps=5)
+    at_the_end = handle["x"] + handle["width"] / 2 > track["x"] + track["width"] - 2
+    aim = track["x"] + (1 if at_the_end else track["width"] - 1)
+    page.mouse.move(aim, track["y"] + track["height"] / 2, steps=5)
     page.mouse.up()
     # on its way the slider may pass a stop with other pictures but the same numbers: wait for the last one
     page.wait_for_function(
