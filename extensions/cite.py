@@ -1,4 +1,4 @@
-"""At the end of a chapter: how to cite it and its article, when it was last changed, and where its history is."""
+"""At the end of a page: how to cite it, and a chapter's article; when it was last changed, and where its history is."""
 
 import functools
 import re
@@ -9,11 +9,12 @@ import yaml
 
 from extensions import chapters
 
-__all__ = ["bibtex", "dates", "originals", "text"]
+__all__ = ["GATHERED", "bibtex", "dates", "originals", "text"]
 
 ORIGINAL = re.compile(
     r"\[《(?P<title>[^》]+)》\]\((?P<url>https://kexue\.fm/archives/(?P<number>\d+))\)[^》\n]*?(?P<date>\d{4}-\d\d-\d\d)"
 )
+GATHERED = ("errata", "reproduced_results")  # pages that hold what all chapters found
 
 
 def setup(app):
@@ -33,25 +34,36 @@ def author():
     return " and ".join(person["name"] for person in book()["authors"])
 
 
+def title(slug):
+    """Return the title of a chapter, or of a page that is gathered from all."""
+    if slug not in GATHERED:
+        return chapters.title(slug)
+    return (chapters.ROOT / "chapters" / f"{slug}.md").read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
+
+
 def originals(slug):
     """Return the articles that a chapter is made from: title, url, number and date of each."""
+    if slug in GATHERED:
+        return []
     return [match.groupdict() for match in ORIGINAL.finditer(chapters.head(slug).split("**Papers")[0])]
 
 
 def year(slug):
-    """Return the year of a chapter's last change."""
-    return dates().get(f"chapters/{slug}.ipynb", ("", str(book()["date-released"])))[1][:4]
+    """Return the year of a chapter's last change; a page gathered from all changes with each."""
+    released = str(book()["date-released"])
+    known = [dates().get(f"chapters/{name}.ipynb") for name in (chapters.slugs() if slug in GATHERED else [slug])]
+    return max([last for _, last in filter(None, known)], default=released)[:4]
 
 
 def text(slug, url):
     """Return the sentences that cite a chapter and its article."""
-    lines = [f"{author()}, “{chapters.title(slug)}”, {book()['title']}, {year(slug)}, {url}."]
+    lines = [f"{author()}, “{title(slug)}”, {book()['title']}, {year(slug)}, {url}."]
     return lines + [f"Su Jianlin, 《{work['title']}》, {work['date']}, {work['url']}." for work in originals(slug)]
 
 
 def bibtex(slug, url):
     """Return the entries of a chapter and its article."""
-    own = {"author": f"{{{author()}}}", "title": chapters.title(slug), "booktitle": book()["title"]}
+    own = {"author": f"{{{author()}}}", "title": title(slug), "booktitle": book()["title"]}
     entries = [entry("incollection", f"kexue-book:{slug}", **own, year=year(slug), url=url)]
     for work in originals(slug):
         fields = {"author": "Su, Jianlin", "title": work["title"], "year": work["date"][:4], "url": work["url"]}
@@ -94,11 +106,12 @@ def close(app, pagename, templatename, context, doctree):
     """Write the box and the line."""
     source = app.env.doc2path(pagename, base=False) if doctree is not None else ""
     slug = pagename.removeprefix("chapters/")
-    if slug in chapters.slugs():
+    if slug in (*chapters.slugs(), *GATHERED):
         url = app.config.html_baseurl + app.builder.get_target_uri(pagename)
+        kind = "page" if slug in GATHERED else "chapter"
         sentences = "".join(f"<p>{escape(line)}</p>" for line in text(slug, url))
         context["body"] += (
-            f'<details class="kx-cite-box"><summary>Cite this chapter</summary>{sentences}'
+            f'<details class="kx-cite-box"><summary>Cite this {kind}</summary>{sentences}'
             f'<div class="highlight"><pre>{escape(bibtex(slug, url))}</pre></div></details>'
         )
     if str(source) in dates():

@@ -90,6 +90,15 @@ def test_a_chapter_ends_with_how_to_cite_it_and_its_article(slug):
         assert article.persons["author"][0].last_names == ["Su"]
 
 
+@pytest.mark.parametrize("page", cite.GATHERED)
+def test_a_page_that_is_gathered_from_all_chapters_can_be_cited(page):
+    text = (SITE / "chapters" / f"{page}.html").read_text()
+    box = re.search(r"<summary>Cite this page</summary>.*?<pre>(.*?)</pre>", text, re.S)
+    (own,) = parse_string(unescape(box[1]), "bibtex").entries.values()
+    assert f"<h1>{own.fields['title']}" in text
+    assert own.fields["url"] == f"{BASE}chapters/{page}.html"
+
+
 def test_the_book_is_cited_alike_everywhere():
     book = cite.book()
     assert book["url"] == BASE
