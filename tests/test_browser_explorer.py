@@ -304,11 +304,12 @@ def test_dragging_over_the_picture_moves_the_control(browser, address, touch):
     page.mouse.down()  # this panel has another x
     page.mouse.up()
     assert box.evaluate(READ)["stops"]["base"] == before
-    found = []
+    finger, found = page.context.new_cdp_session(page), []
     for share in (0.1, 0.4, 0.6, 0.95):
         x = right["x"] + share * right["width"]
-        if touch:
-            page.touchscreen.tap(x, y)
+        if touch:  # one finger that stays on the glass
+            finger.send("Input.dispatchTouchEvent", {"type": "touchMove" if found else "touchStart", **at(x, y)})
+            page.evaluate("new Promise((then) => requestAnimationFrame(() => requestAnimationFrame(then)))")
         else:
             page.mouse.move(x, y)
             page.mouse.down() if not found else None
@@ -328,6 +329,10 @@ def test_dragging_over_the_picture_moves_the_control(browser, address, touch):
         )
         assert gap < right["width"] / 60
     context.close()
+
+
+def at(x, y):
+    return {"touchPoints": [{"x": x, "y": y}]}
 
 
 def test_typed_text_is_computed_by_the_twin_as_by_python(page, address, explorers):
