@@ -1,5 +1,6 @@
 """The book's own Sphinx extension: local mathematics, local explorers, pages made from what the chapters computed."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -34,6 +35,7 @@ HERE = Path(__file__).parent
 def setup(app: Sphinx):
     """Connect everything; Sphinx calls this."""
     os.environ["KEXUE_BOOK"] = "1"  # explorers that are executed from here draw their kernel-free face
+    gc.set_threshold(100_000, 20, 100)  # documents live long: looking them through took a sixth of all time
     app.add_config_value("kexue_sources", dependencies.sources_key(), "env")
     app.connect("config-inited", configure)
     app.connect("env-get-outdated", outdated)
