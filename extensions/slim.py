@@ -38,9 +38,24 @@ def needed(file, body):
 
 
 def tidy(app, exception):
-    """Remove the files of the finished site that nothing refers to."""
+    """Remove the files of the finished site that nothing refers to; lighten its still pictures."""
     if exception is None and app.builder.name in ("html", "dirhtml"):
         prune(Path(app.outdir))
+        for path in Path(app.outdir).glob("_images/*.svg"):
+            if "Matplotlib" in (text := read(path)):
+                path.write_text(lighter(text), encoding="utf-8", errors="surrogateescape")
+
+
+def lighter(svg):
+    """Return a picture of matplotlib with coordinates in hundredths of a point, without date and indentation."""
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.S)
+    coordinates = r' (?:d|x|y)="[^"]*"|translate\([^)]*\)'
+    svg = re.sub(coordinates, lambda match: re.sub(r"-?\d+\.\d{3,}", hundredths, match[0]), svg)
+    return re.sub(r"\n\s*", "\n", svg)
+
+
+def hundredths(match):
+    return f"{float(match[0]):.2f}".rstrip("0").rstrip(".")
 
 
 def read(path):

@@ -1,10 +1,14 @@
 """What a reader's browser has to fetch, and whether the page moves while it comes."""
 
 import gzip
+import io
 import re
 from urllib.parse import unquote, urlsplit
 
+import numpy as np
 import pytest
+from lxml import etree
+from matplotlib.figure import Figure
 from support import SITE
 
 from extensions import chapters, fonts, icons, slim
@@ -67,6 +71,35 @@ def test_the_site_holds_nothing_that_no_page_reads(site):
     assert not [path for path in site.rglob("*.js") if "sourceMappingURL" in path.read_text()]
     assert {path.suffix for path in (site / "_sources").rglob("*") if path.is_file()} == {".ipynb"}
     assert not [path for path in PAGES if "fontawesome" in path.read_text()]
+
+
+def test_a_still_picture_is_lighter_and_the_same_to_a_hundredth_of_a_point(site):
+    buffer, rng = io.StringIO(), np.random.default_rng(1)
+    figure = Figure()
+    axes = figure.subplots()
+    axes.plot(rng.normal(size=40), alpha=0.123456)
+    axes.scatter(rng.normal(size=9), rng.normal(size=9), s=0.01, c=range(9))
+    axes.imshow(rng.normal(size=(3, 3)), extent=(0.111, 5.777, 0, 1))
+    axes.set_title("$x^2$")
+    figure.savefig(buffer, format="svg")
+    whole = buffer.getvalue()
+    light = slim.lighter(whole)
+    assert len(light) < 0.85 * len(whole)
+    assert "<metadata" not in light
+    assert slim.lighter(light) == light
+    trees = [etree.fromstring(text.encode()) for text in (whole[whole.index("<svg") :], light)]
+    metadata = trees[0].find(".//{*}metadata")
+    metadata.getparent().remove(metadata)
+    number = re.compile(r"-?\d+\.?\d*")
+    for one, other in zip(trees[0].iter(), trees[1].iter(), strict=True):
+        assert (one.tag, one.attrib.keys()) == (other.tag, other.attrib.keys())
+        for name, value in one.attrib.items():
+            was, now = value.split(), other.attrib[name].split()
+            assert [number.sub("", word) for word in was] == [number.sub("", word) for word in now]
+            numbers = [[float(n) for n in number.findall(text)] for text in (value, other.attrib[name])]
+            exact = name not in ("d", "x", "y") and "translate" not in value
+            assert np.allclose(*numbers, rtol=0, atol=0 if exact else 0.0051), name
+    assert not any("<metadata" in path.read_text() for path in (site / "_images").glob("*.svg"))
 
 
 def test_pruning_follows_pages_then_styles_and_scripts(tmp_path):
