@@ -120,10 +120,11 @@ def ancestral_sample(
     schedule : Schedule
         Of `ddpm_schedule` or `schedule_from_betas`, ``T`` steps.
     sigma : (..., T) array_like, optional
-        Noise of each step, not negative; leading axes broadcast against ``x``. By default ``beta``, the article's
-        choice; ``0 * schedule.beta`` decodes greedily; `reverse_noise` makes others.
+        Noise of each step, not negative; leading axes broadcast against ``x``, and may be more. By default ``beta``,
+        the article's choice; ``0 * schedule.beta`` decodes greedily; `reverse_noise` makes others.
     rng : numpy.random.Generator, optional
-        Draws noise of the shape of ``x`` once a step, the same for all ``sigma``; needed unless ``sigma`` is 0.
+        Draws noise of the shape of the start ``x`` once a step, so the same one along axes that only ``sigma`` has;
+        needed unless ``sigma`` is 0.
     callback : callable, optional
         ``callback(t, x)`` sees a copy of ``x_t`` for ``t = T, ..., 0``.
 
@@ -153,13 +154,14 @@ def ancestral_sample(
     array([0.006])
     """
     x = _checks.array("x", x, core=1)
-    sigma = _noise(sigma, schedule, x.shape)
+    sigma, shape = _noise(sigma, schedule, x.shape), x.shape
+    x = x + np.zeros(np.broadcast_shapes(sigma.shape[:-1], shape))
     noisy = sigma.any()
     if noisy:
         rng = _checks.generator("rng", rng)
 
     def noise(t, x, guess):
-        return sigma[..., t - 1] * rng.standard_normal(x.shape) if noisy else None
+        return sigma[..., t - 1] * rng.standard_normal(shape) if noisy else None
 
     return descend(denoise, x, schedule, posterior_coefficients(schedule), noise, callback)
 
@@ -225,7 +227,8 @@ def _noise(sigma, schedule, shape):
     beta = _checks.instance("schedule", schedule, Schedule).beta
     sigma, T = beta if sigma is None else not_negative("sigma", sigma), len(beta)
     try:
-        fits = sigma.shape[-1:] == (T,) and np.broadcast_shapes(sigma.shape[:-1], shape) == shape
+        whole = np.broadcast_shapes(sigma.shape[:-1], shape)
+        fits = sigma.shape[-1:] == (T,) and whole[len(whole) - len(shape) :] == shape
     except ValueError:
         fits = False
     if not fits:

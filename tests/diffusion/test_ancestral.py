@@ -159,6 +159,17 @@ def test_a_callback_that_writes_on_what_it_sees_changes_nothing():
     np.testing.assert_array_equal(x, [[0.3], [1.0]])
 
 
+def test_chains_of_several_noises_from_one_start_share_their_draws():
+    x, scales = np.random.default_rng(0).standard_normal((6, 1)), np.array([0.0, 0.5, 1.0, 1.25])
+    together = ancestral_sample(
+        MIXTURE, x, SHORT, sigma=scales[:, None, None, None] * SHORT.beta, rng=np.random.default_rng(1)
+    )
+    assert together.shape == (4, 6, 1)
+    for scale, chains in zip(scales, together):
+        alone = ancestral_sample(MIXTURE, x, SHORT, sigma=scale * SHORT.beta, rng=np.random.default_rng(1))
+        np.testing.assert_allclose(chains, alone, rtol=1e-13, atol=1e-13)
+
+
 def test_a_batch_equals_the_loop_with_noise_per_point_and_coordinate():
     x, sigma = np.random.default_rng(0).standard_normal((3, 2)), np.zeros((3, 1, 20))
     batch = ancestral_sample(denoise_gaussian, x, SHORT, sigma=sigma)
