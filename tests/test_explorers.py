@@ -1,7 +1,6 @@
 """The explorers of all chapters, without a browser: named, quick, and drawn from memory to the byte."""
 
 import io
-import math
 import random
 import statistics
 import time
@@ -37,18 +36,19 @@ def test_pictures_from_memory_are_the_same_to_the_byte(slug):
 
 @every_chapter
 def test_a_live_redraw_takes_less_than_a_frame_of_thirty_in_a_second(slug):
-    """33 ms of processor time where matplotlib alone takes 108: on a slower or busier machine both take longer."""
+    """33 ms of processor time where matplotlib alone takes 108: on a slower or busier machine both take longer.
+
+    Both are measured in turn, and what is quick enough once is quick enough: a busy moment only makes it slower.
+    """
     spent(bare_matplotlib)
-    bare = min(spent(bare_matplotlib) for _ in range(5))
     for explorer in run_chapter(slug).explorers.values():
         stops = sampled(explorer)[:5]
-        redraws = [math.inf] * len(stops)
-        for _ in range(3):  # what is quick enough at once is not measured again
-            redraws = [min(before, spent(explorer.live, **values)) for before, values in zip(redraws, stops)]
-            if statistics.median(redraws) < bare * 33 / 108:
-                break
-        else:
-            pytest.fail(f"{explorer.name}: {redraws}, {bare}")
+        explorer.live(**stops[0])
+        ratios = []
+        while not ratios or min(ratios) > 33 / 108:
+            assert len(ratios) < 6, f"{explorer.name}: {ratios}"
+            bare = min(spent(bare_matplotlib) for _ in range(2))
+            ratios.append(statistics.median(spent(explorer.live, **values) for values in stops) / bare)
 
 
 def bare_matplotlib():
