@@ -21,7 +21,7 @@ from matplotlib.path import Path
 from matplotlib.ticker import NullLocator
 from matplotlib.transforms import BboxBase
 
-__all__ = ["mark_ticks", "reuse_axes"]
+__all__ = ["forget_ticks", "mark_ticks", "reuse_axes"]
 
 _MOST = 256  # fingerprints kept
 
@@ -36,12 +36,28 @@ _IDLE = frozenset(
 _COMPARABLE = frozenset((type(None), bool, int, float, str))
 
 
-def mark_ticks(axis):
-    """Mark the parts of the ticks of an axis as they were made: copies of the figure keep the marks."""
-    for number, tick in enumerate(axis.majorTicks):
+def forget_ticks(figure):
+    """Take away the first ticks of all axes of an empty figure; matplotlib makes them again where they are needed."""
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            vars(axis).pop("majorTicks", None)
+            vars(axis).pop("minorTicks", None)
+
+
+def mark_ticks(axis, like):
+    """Make as many ticks as another axis has, and mark their parts: copies of the figure keep the marks."""
+    for name, make in (("majorTicks", axis.get_major_ticks), ("minorTicks", axis.get_minor_ticks)):
+        if name in vars(like):
+            make(len(vars(like)[name]))
+    for number, tick in enumerate(_ticks(axis)):
         for place, part in enumerate(tick.get_children()):
             part.stale = False
             part._as_made = number, place
+
+
+def _ticks(axis):
+    """Return the ticks that an axis has made up to now: to ask for them would make one."""
+    return [*vars(axis).get("majorTicks", ()), *vars(axis).get("minorTicks", ())]
 
 
 @contextmanager
@@ -72,7 +88,7 @@ def reuse_axes(figure, vector, buffer, memory):
     finally:
         for axis in found:
             vars(axis).pop("draw", None)
-            for tick in vars(axis).get("majorTicks", ()):  # drawn, and moved for that
+            for tick in _ticks(axis):  # drawn, and moved for that
                 for part in tick.get_children():
                     vars(part).pop("_as_made", None)
 

@@ -50,9 +50,9 @@ def pack_frames(svgs):
     """
     if not svgs:
         raise ValueError("svgs must hold at least one picture, got none")
-    groups = {}
+    groups, known = {}, {}
     for index, svg in enumerate(svgs):
-        template, tenths = _split(svg)
+        template, tenths = _split(svg, known)
         groups.setdefault(template, []).append((index, tenths))
     header, planes = [], []
     for template, members in groups.items():
@@ -99,21 +99,31 @@ def unpack_frames(header, planes):
     return [svgs[index] for index in range(len(svgs))]
 
 
-def _split(svg):
-    """Return the template and the coordinates in tenths."""
+def _split(svg, known):
+    """Return the template and the coordinates in tenths; ``known`` keeps both for each attribute: most are repeated."""
     tenths = []
 
-    def number(match):
-        if match[0].startswith(("matrix", "scale")):
-            return match[0]
-        value = float(match[0])
-        if abs(value) < 1 and round(value, 1) != value:
-            return match[0]  # an opacity: a tenth would be too coarse
-        tenths.append(round(value * 10))
-        return _SLOT
+    def attribute(match):
+        text = match[0]
+        if text not in known:
+            found = []
+            known[text] = _NUMBER.sub(lambda number: _slot(number[0], found), text), found
+        template, found = known[text]
+        tenths.extend(found)
+        return template
 
-    template = _ATTRIBUTE.sub(lambda match: _NUMBER.sub(number, match[0]), svg)
-    return template, tenths
+    return _ATTRIBUTE.sub(attribute, svg), tenths
+
+
+def _slot(number, tenths):
+    """Return what stands for a number in the template; its tenths are appended if it is a coordinate."""
+    if number.startswith(("matrix", "scale")):
+        return number
+    value = float(number)
+    if abs(value) < 1 and round(value, 1) != value:
+        return number  # an opacity: a tenth would be too coarse
+    tenths.append(round(value * 10))
+    return _SLOT
 
 
 def _smallest(values):

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 import matplotlib as mpl
 from matplotlib._pylab_helpers import Gcf
 
-from kexue_core.notebook.axes_reuse import mark_ticks
+from kexue_core.notebook.axes_reuse import forget_ticks, mark_ticks
 from kexue_core.notebook.figures import STYLE, book_style, figure_svg, new_figure
 
 __all__ = ["Canvas", "uncollected"]
@@ -56,7 +56,9 @@ class Canvas:
 
     def __init__(self, draw, name, figsize, panels, default):
         self._draw, self._name, self._default = draw, name, dict(default)
-        self._empty = pickle.dumps(new_figure(figsize, panels))
+        figure, axes = new_figure(figsize, panels)
+        forget_ticks(figure)
+        self._empty = pickle.dumps((figure, axes))
         self._panels = panels
         self._layout = None  # place of each axes, and where each column of panels begins
         self._memory = {}
@@ -127,8 +129,7 @@ class Canvas:
             empty, axes = pickle.loads(self._empty)
             for one, drawn in zip(empty.axes, figure.axes):
                 for axis, like in ((one.xaxis, drawn.xaxis), (one.yaxis, drawn.yaxis)):
-                    axis.get_major_ticks(len(vars(like).get("majorTicks", ())))
-                    mark_ticks(axis)
+                    mark_ticks(axis, like)
             self._empty = pickle.dumps((empty, axes))
 
 
