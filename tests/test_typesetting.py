@@ -1,0 +1,61 @@
+"""The process that typesets formulas: waited for until it listens, and given up when it has ended or takes too long."""
+
+import sys
+import time
+
+import pytest
+
+from extensions import typesetting
+
+# A socket has a name from `bind` on, and refuses everybody until `listen`: the time between is long here.
+SLOW = """
+import socket, sys, time
+door = socket.socket(socket.AF_UNIX)
+door.bind(sys.argv[1])
+time.sleep(0.5)
+door.listen()
+guest, _ = door.accept()
+guest.sendall(guest.recv(100).upper())
+"""
+
+
+class TooLateError(Exception):
+    pass
+
+
+def server(program):
+    """Return what `start` asks of a server."""
+
+    class Server:
+        timeout_error = TooLateError
+
+        @staticmethod
+        def build_command(socket):
+            return [sys.executable, "-S", "-c", program, str(socket)]
+
+    return Server
+
+
+def test_a_server_that_is_slow_to_listen_is_waited_for(tmp_path):
+    process, connection = typesetting.start(server(SLOW), tmp_path, 30)
+    with process, connection:
+        connection.sendall(b"x^2")
+        assert connection.recv(100) == b"X^2"
+    assert process.returncode == 0
+
+
+def test_a_server_that_ends_is_not_waited_for(tmp_path):
+    begun = time.monotonic()
+    with pytest.raises(TooLateError):
+        typesetting.start(server("raise SystemExit"), tmp_path, 600)
+    assert time.monotonic() - begun < 60
+
+
+def test_a_server_that_never_listens_is_given_up_and_ended(tmp_path, monkeypatch):
+    started, popen = [], typesetting.Popen
+    monkeypatch.setattr(
+        typesetting, "Popen", lambda *args, **kwargs: started.append(popen(*args, **kwargs)) or started[0]
+    )
+    with pytest.raises(TooLateError):
+        typesetting.start(server("import time; time.sleep(600)"), tmp_path, 0.3)
+    assert started[0].wait(timeout=30) != 0
