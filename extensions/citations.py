@@ -102,7 +102,8 @@ def bibliography():
         url = links(found[key])[0]
         back = ", ".join(f"[{chapters.title(slug)}](/chapters/{slug}.ipynb)" for slug in users[key])
         where = f'<a href="{escape(url)}">{escape(url.removeprefix("https://"))}</a>'
-        lines += [f"- {reference(found[key], 'html')} {where}. Cited in: {back}.", ""]
+        text = " ".join(reference(found[key], "html").split())  # a line "2025." would begin a list of its own
+        lines += [f"- {text} {where}. Cited in: {back}.", ""]
     return "\n".join(lines)
 
 

@@ -2,6 +2,7 @@
 
 import atexit
 import html
+import re
 import socket
 import time
 from subprocess import PIPE, Popen
@@ -9,11 +10,13 @@ from subprocess import PIPE, Popen
 import sphinxcontrib.katex as katex
 from docutils import nodes
 from playwright._impl._driver import compute_driver_executable
+from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 
 from extensions import processes
 
 PATIENCE = 60.0  # seconds for the server to come up, and for one formula, on a busy machine
+SHORT = 40  # characters of a formula that is never so wide that it must break
 logger = logging.getLogger(__name__)
 
 
@@ -26,8 +29,45 @@ def setup(app):
     katex.html_visit_math = named(katex.html_visit_math)
     katex.html_visit_displaymath = named(katex.html_visit_displaymath)
     app.setup_extension("sphinxcontrib.katex")
+    app.add_post_transform(Lines)
     app.connect("config-inited", configure)
     app.connect("build-finished", stop)
+
+
+class Lines(SphinxPostTransform):
+    """Keep together what belongs on one line, and apart the rows of a proof, which KaTeX sets closer than MathJax."""
+
+    default_priority = 900
+
+    def run(self):
+        """Put a short formula and the marks around it into one element; no number leaves its unit behind."""
+        for text in list(self.document.findall(nodes.Text)):
+            if isinstance(text.parent, nodes.math_block) and r"\\[4pt]" in text:
+                text.parent.replace(text, nodes.Text(text.replace(r"\\[4pt]", r"\\[7pt]")))
+            elif re.search(r"\d [%°]", text) and not isinstance(
+                text.parent, nodes.literal | nodes.literal_block | nodes.raw
+            ):
+                text.parent.replace(text, nodes.Text(re.sub(r"(?<=\d) (?=[%°])", "\u00a0", text)))
+        for formula in list(self.document.findall(nodes.math)):
+            if len(formula.astext()) <= SHORT:
+                hold(formula)
+
+
+def hold(formula):
+    """Wrap a formula with the marks that touch it: a line may break around them, but not between."""
+    parent, place = formula.parent, formula.parent.index(formula)
+    before, after = parent[place - 1] if place else None, parent[place + 1] if place + 1 < len(parent) else None
+    opening = re.search(r"[(\[“‘]*$", before)[0] if isinstance(before, nodes.Text) else ""
+    closing = re.match(r"(?:[.,;:!?)\]”’]|[-–](?=\w))*", after)[0] if isinstance(after, nodes.Text) else ""
+    if not opening + closing:
+        return
+    held = nodes.inline("", classes=["kx-hold"])
+    parent.replace(formula, held)
+    held += [nodes.Text(opening), formula, nodes.Text(closing)]
+    if opening:
+        parent.replace(before, nodes.Text(before[: -len(opening)]))
+    if closing:
+        parent.replace(after, nodes.Text(after[len(closing) :]))
 
 
 def configure(app, config):

@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import lxml.html
 import nbformat
 import pytest
 from support import SITE
@@ -312,6 +313,14 @@ def test_the_map_of_the_site_names_every_page(site):
     found = re.findall(r"<loc>https://kexue-book.github.io/kexue-book/(.*?)</loc>", (site / "sitemap.xml").read_text())
     assert set(found) == pages
     assert len(found) == len(pages)
+
+
+def test_an_entry_of_the_bibliography_stays_whole(site):
+    """A line that begins with a year and a full stop would begin a list of its own."""
+    article = lxml.html.parse(site / "chapters" / "bibliography.html").xpath("//article")[0]
+    keys = {key for slug in chapters.slugs() for key in citations.cited(slug).values() if key}
+    assert article.xpath(".//ol") == []
+    assert len(article.xpath(".//li[contains(., 'Cited in: ')]")) == len(article.xpath(".//section//li")) == len(keys)
 
 
 @pytest.mark.parametrize("slug", chapters.slugs())

@@ -1,9 +1,11 @@
-"""The process that typesets formulas: waited for until it listens, and given up when it has ended or takes too long."""
+"""Formulas: the marks around them stay with them, and the process that typesets them is waited for, but not for ever."""
 
 import sys
 import time
 
+import lxml.html
 import pytest
+from docutils import nodes
 
 from extensions import typesetting
 
@@ -59,3 +61,39 @@ def test_a_server_that_never_listens_is_given_up_and_ended(tmp_path, monkeypatch
     with pytest.raises(TooLateError):
         typesetting.start(server("import time; time.sleep(600)"), tmp_path, 0.3)
     assert started[0].wait(timeout=30) != 0
+
+
+def paragraph(*parts):
+    """Return a paragraph of texts and formulas, in turn."""
+    made = [nodes.math(part, part) if number % 2 else nodes.Text(part) for number, part in enumerate(parts)]
+    return nodes.paragraph("", "", *made)
+
+
+@pytest.mark.parametrize(
+    ("parts", "held"),
+    [
+        (("so ", "x", ", and"), ["x,"]),
+        (("so (", "x", ") is"), ["(x)"]),
+        (("so ", "x", " is"), []),
+        (("", "x", "-dimensional"), ["x-"]),
+        (("of “", "x", "”, not ", "y", "."), ["“x”,", "y."]),
+    ],
+)
+def test_marks_stay_with_a_formula(parts, held):
+    whole = paragraph(*parts)
+    for formula in list(whole.findall(nodes.math)):
+        typesetting.hold(formula)
+    assert [inline.astext() for inline in whole.findall(nodes.inline)] == held
+    assert whole.astext() == "".join(parts)
+
+
+@pytest.mark.parametrize("slug", ["smooth_top_k", "cur", "moe_geometry"])
+def test_no_line_of_a_chapter_begins_with_the_comma_behind_a_formula(site, slug):
+    article = lxml.html.parse(site / "chapters" / f"{slug}.html").xpath("//article")[0]
+    short = [
+        formula.getparent()
+        for formula in article.xpath(".//p//span[@class='katex']")
+        if len(formula.xpath("string(.//annotation)")) <= typesetting.SHORT
+    ]
+    assert len(short) > 50
+    assert [span.tail for span in short if (span.tail or " ")[0] in ",.;:)"] == []
