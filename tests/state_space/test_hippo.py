@@ -175,6 +175,19 @@ def test_zoh_integrates_a_singular_system():
     np.testing.assert_array_equal(discretize(np.zeros((2, 2)), np.zeros(2), 1.0)[0], np.eye(2))
 
 
+def test_zoh_does_not_lose_the_transition_to_a_long_input_vector():
+    A, b = hippo_matrix("legt", 9)
+    transition, response = discretize(A, b, 0.1)
+    for size in (2.0**-900, 2.0**20, 2.0**900):
+        Abar, bbar = discretize(A, size * b, 0.1)
+        np.testing.assert_array_equal(Abar, transition)
+        np.testing.assert_allclose(bbar / size, response, rtol=1e-13, atol=1e-15)
+    for size in (1e8, 1e20, 1.7e308):
+        Abar, bbar = discretize([[-1.0]], [size], 1.0)
+        assert Abar[0, 0] == pytest.approx(math.exp(-1), rel=1e-15)
+        assert bbar[0] / size == pytest.approx(-math.expm1(-1), rel=1e-15)
+
+
 @pytest.mark.parametrize("angle", [0.4, 1.0, 7.0, 15.0, 100.0])
 def test_zoh_of_an_oscillator_is_a_rotation(angle):
     Abar, bbar = discretize([[0.0, angle], [-angle, 0.0]], [0.0, 1.0], 1.0)
@@ -311,6 +324,7 @@ def test_the_delay_response_has_the_documented_error(n):
         (lambda: discretize(np.eye(2), np.ones(2), -1.0), ValueError, "step must be positive, got -1.0"),
         (lambda: discretize(np.eye(2), np.ones(2), 1.0, "x"), ValueError, "method must be one of .*got 'x'"),
         (lambda: discretize([[np.nan]], [1.0], 1.0), ValueError, "A must .*got"),
+        (lambda: discretize(np.eye(2), [1e308, 1e308], 1.0), ValueError, "A, b and step must keep .*got inf"),
         (lambda: discretize([[1j * np.inf]], [1.0], 1.0), ValueError, "A must .*got"),
         (lambda: state_scan(np.eye(2), np.ones(2), []), ValueError, r"u must not be empty, got shape \(0,\)"),
         (lambda: state_scan(np.eye(2), np.ones(2), 1.0), ValueError, r"u must have at least 1 axis, got shape \(\)"),
