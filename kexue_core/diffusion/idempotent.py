@@ -56,16 +56,17 @@ def ign_equilibria(var: float, lam_idem: float, lam_tight: float) -> tuple[Array
     idem, tight = (_checks.number(n, v, low=0) for n, v in (("lam_idem", lam_idem), ("lam_tight", lam_tight)))
     square, root = idem - tight, idem * idem - 4 * (idem - tight) * var
     _checks.result(np.array(root), "var", "lam_idem", "lam_tight")
-    found = {1.0}
-    if root >= 0:
+    rises = {}  # of the bracket, at its zeros
+    if var == tight:  # it is (w - 1) (square w - var)
+        rises |= {var / square: var - square} if square else {}
+    elif root >= 0:
         # The large root by adding numbers of one sign, the other from the product var / square of both.
-        sum_ = (idem + root**0.5) / 2
-        found |= {sum_ / square} if square else set()
-        found |= {var / sum_} if sum_ else set()
-    w = np.array(sorted(found))
-    bracket = var + w * (square * w - idem)
-    bracket[np.isin(w, list(found - {1.0}))] = 0.0
-    slope = 2 * (bracket + (w - 1) * (2 * square * w - idem))
+        half = root**0.5
+        sum_ = (idem + half) / 2
+        rises |= {sum_ / square: half} if square else {}
+        rises |= {var / sum_: -half} if half else {}
+    w = np.array(sorted({1.0, *rises}))
+    slope = 2 * np.where(w == 1, var - tight, (w - 1) * [rises.get(at, 0.0) for at in w.tolist()])
     return _checks.result(w, "var", "lam_idem", "lam_tight"), _checks.result(slope, "var", "lam_idem", "lam_tight")
 
 
@@ -194,7 +195,7 @@ def _affine(W, b, mean, cov, lam_idem, lam_tight):
     for name, value, core in (("W", W, 2), ("b", b, 1), ("mean", mean, 1), ("cov", cov, 2)):
         if value.shape[-core:] != (d,) * core:
             raise ValueError(f"{name} must end in the axes {(d,) * core}, got shape {value.shape}")
-    if (np.abs(cov - cov.swapaxes(-1, -2)) > 1e-9 * np.abs(cov).max()).any():
+    if (np.abs(cov - cov.swapaxes(-1, -2)) > 1e-9 * np.abs(cov).max(axis=(-2, -1), keepdims=True)).any():
         raise ValueError(f"cov must be symmetric, got {cov.tolist()}")
     weights = [_checks.array(n, v, low=0) for n, v in (("lam_idem", lam_idem), ("lam_tight", lam_tight))]
     named = (("W", W, 2), ("b", b, 1), ("mean", mean, 1), ("cov", cov, 2))

@@ -84,6 +84,22 @@ def test_the_saddle_node_and_a_rest_that_coincides_with_one():
     assert len(ign_equilibria(0.2501, 1, 0)[0]) == 1
 
 
+def test_a_rest_at_one_is_double_where_variance_and_tightness_agree():
+    for var, idem in ((0.7, 0.3), (0.3, 0.6), (1.1, 1.1), (0.1, 1.9)):
+        w, slope = ign_equilibria(var, idem, var)
+        assert (np.diff(w) > 1e-3).all()
+        assert slope[w == 1] == 0
+        other = [var / (idem - var)] if idem not in (var, 2 * var) else []
+        np.testing.assert_allclose(w, sorted([1.0, *other]), rtol=1e-15)
+
+
+def test_each_covariance_of_a_batch_is_symmetric_by_its_own_size():
+    one = {"mean": [0.0, 0.0], "lam_idem": 1.0, "lam_tight": 1.0}
+    with pytest.raises(ValueError, match="cov must be symmetric, got"):
+        ign_gradient(np.eye(2), [0, 0], cov=[1e10 * np.eye(2), [[1, 1e-5], [0, 1]]], **one)
+    assert ign_gradient(np.eye(2), [0, 0], cov=np.empty((0, 2, 2)), **one)[0].shape == (0, 2, 2)
+
+
 def test_descent_ends_at_the_rest_of_its_side_and_stops_where_it_diverges():
     starts = np.array([0.3, 0.9, 1.2])
     W, b = ign_descent(starts[:, None, None], np.zeros((3, 1)), steps=6000, **LINE)
