@@ -59,7 +59,8 @@ def cur_factors(a: ArrayLike, rows: ArrayLike, cols: ArrayLike, middle: str = "o
     ValueError
         If an index is out of range or repeated, a value or the middle is not finite, or the intersection not square.
     numpy.linalg.LinAlgError
-        If the chosen columns or rows, or their intersection, are singular.
+        If the chosen columns or rows are dependent within rounding, or the intersection is singular in floating point.
+        An intersection that is singular only within rounding passes, with very large entries of U.
 
     References
     ----------
@@ -76,9 +77,7 @@ def cur_factors(a: ArrayLike, rows: ArrayLike, cols: ArrayLike, middle: str = "o
         if middle == "intersection":
             u = np.linalg.inv(a[np.ix_(rows, cols)])
         else:
-            (qc, tc), (qr, tr) = np.linalg.qr(c), np.linalg.qr(r.T)
-            if len(tc) < len(cols) or len(tr) < len(rows):
-                raise np.linalg.LinAlgError("more columns or rows than the other side has entries")
+            (qc, tc), (qr, tr) = _independent("cols", c), _independent("rows", r.T)
             u = np.linalg.solve(tr, np.linalg.solve(tc, qc.T @ a @ qr).T).T
     return CUR(c, _checks.result(u, "a"), r)
 
@@ -87,7 +86,9 @@ def cur_approximation(a: ArrayLike, rows: ArrayLike, cols: ArrayLike, middle: st
     """Return the matrix ``C U R`` without forming the middle.
 
     Optimal: ``Q_c Q_c' A Q_r Q_r'``, with orthonormal bases of the columns and of the rows. Intersection: ``C`` times
-    the solution of one small system. So rounding stays small where the middle itself is large.
+    the solution of one small system. So rounding stays small where the middle itself is large. The columns, and the
+    rows, are to be independent: the basis of dependent ones has directions more than they, made of rounding, and the
+    error may be smaller than that of any ``C U R``.
 
     Parameters
     ----------
@@ -194,7 +195,7 @@ def interpolation_weights(a: ArrayLike, cols: ArrayLike) -> NDArray[np.float64]:
     ValueError
         If an index is out of range or repeated, there are more columns than rows, or a value is not finite.
     numpy.linalg.LinAlgError
-        If the chosen columns are dependent.
+        If the chosen columns are dependent within rounding.
 
     References
     ----------
@@ -211,7 +212,7 @@ def interpolation_weights(a: ArrayLike, cols: ArrayLike) -> NDArray[np.float64]:
     if len(cols) > len(a):
         raise ValueError(f"cols must not be more than the {len(a)} rows of a, got {len(cols)}")
     with np.errstate(all="ignore"):
-        q, t = np.linalg.qr(a[:, cols])
+        q, t = _independent("cols", a[:, cols])
         z = np.linalg.solve(t, q.T @ a)
     z[:, cols] = np.eye(len(cols))
     return _checks.result(z, "a")
@@ -276,3 +277,15 @@ def _indices(name: str, value: ArrayLike, n: int) -> NDArray[np.int64]:
     if len(np.unique(value)) < len(value):
         raise ValueError(f"{name} must hold different indices, got {value.tolist()}")
     return value
+
+
+def _independent(name: str, columns: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the factors Q and T of columns of which none depends on those before it, within rounding."""
+    if columns.shape[1] > columns.shape[0]:
+        raise np.linalg.LinAlgError(f"{name} must not be more than {columns.shape[0]}, got {columns.shape[1]}")
+    q, t = np.linalg.qr(columns)
+    size = np.abs(columns).max(axis=0)
+    length = size * np.linalg.norm(columns / size, axis=0)
+    if not (np.abs(t.diagonal()) > len(q) * np.finfo(float).eps * length).all():
+        raise np.linalg.LinAlgError(f"{name} must be independent within rounding, got a dependent one")
+    return q, t

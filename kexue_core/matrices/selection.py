@@ -212,7 +212,8 @@ def select_columns(
     ------
     ValueError
         If ``a`` is zero or not finite, ``rule`` is unknown, or ``rank`` is out of range, or greater than what the rule
-        can choose: the rank of ``a``, or the number of columns whose weight is not zero.
+        can choose: the rank of ``a`` for ``"pivoted-qr"``, or the number of columns whose weight is not zero. The other
+        rules do not look at the rank: beyond it singular vectors are noise, and chosen columns may be dependent.
     TypeError
         If a rule draws and ``rng`` is left out.
 
@@ -237,11 +238,11 @@ def select_columns(
     if rule == "uniform":
         return _checks.generator("rng", rng).choice(n, rank, replace=False)
     weights = leverage_scores(a, rank) if rule.startswith("leverage") else (a**2).sum(axis=0)
+    if (some := np.count_nonzero(weights)) < rank:
+        raise ValueError(f"rank must not exceed the number of columns with a weight, {some}, got {rank}")
     if not rule.endswith("sample"):
         return np.argsort(-np.round(weights / weights.max(), 9), kind="stable")[:rank]
     rng = _checks.generator("rng", rng)
-    if (some := np.count_nonzero(weights)) < rank:
-        raise ValueError(f"rank must not exceed the number of columns with a weight, {some}, got {rank}")
     return rng.choice(n, rank, replace=False, p=weights / weights.sum())
 
 

@@ -15,6 +15,7 @@ from kexue_core.matrices import (
 )
 
 interpolative, mpmath = oracles("scipy.linalg.interpolative", "mpmath")
+DEPENDENT = np.array([[1.0, 1, 0], [1, 1, 1], [2, 2, 5]])  # no pivot of its QR factors is exactly 0
 
 
 def hilbert(n):
@@ -147,6 +148,12 @@ def test_rounding_stays_small_where_a_pseudo_inverse_loses_eight_digits():
     assert lost > 1e4 * exact
 
 
+def test_nearly_dependent_columns_are_no_dependent_ones():
+    a = np.array([[1.0, 1e250, 0], [1, 1e250 * (1 - 1e-12), 1]])
+    np.testing.assert_allclose(interpolation_weights(a, [0, 1])[:, 2], [1e12, -1e-238], rtol=1e-3)
+    assert abs(cur_factors(np.array([[1.0, 1], [1, 1 + 1e-12]]), [0, 1], [0, 1]).U).max() > 1e11
+
+
 # interpolative decomposition
 
 
@@ -199,6 +206,11 @@ def test_the_closed_form_by_exact_arithmetic():
             "rows and cols must have the same length, got 1 and 2",
         ),
         (lambda: cur_approximation(np.eye(3), [0], [1], "intersection"), np.linalg.LinAlgError, ""),
+        (lambda: cur_factors(DEPENDENT, [0, 2], [0, 1]), np.linalg.LinAlgError, "cols must be independent within"),
+        (lambda: cur_factors(DEPENDENT.T, [0, 1], [0, 2]), np.linalg.LinAlgError, "rows must be independent within"),
+        (lambda: cur_factors(np.eye(2, 3), [0], [0, 1, 2]), np.linalg.LinAlgError, "cols must not be more than 2, got"),
+        (lambda: interpolation_weights(1e200 * DEPENDENT, [0, 1]), np.linalg.LinAlgError, "cols must be independent"),
+        (lambda: interpolation_weights(np.diag([1.0, 0]), [0, 1]), np.linalg.LinAlgError, "cols must be independent"),
         (lambda: cur_bound(np.eye(3), [0], [1, 2]), ValueError, "rows and cols must have the same length, got 1 and 2"),
         (lambda: cur_bound(np.diag([3.0, 2, 1]), [1], [0]), ValueError, "rows and cols must keep the result finite"),
         (lambda: interpolation_weights(np.ones((1, 3)), [0, 1]), ValueError, "cols must not be more than the 1 rows"),

@@ -176,6 +176,12 @@ def test_samples_follow_their_weights():
         (select_columns, {"a": np.eye(3), "rank": 1, "rule": "best"}, ValueError, "rule must be one of 'deim', .*got"),
         (select_columns, {"a": np.eye(3), "rank": 1, "rule": "uniform"}, TypeError, "rng must be a .*got None"),
         (
+            select_columns,
+            {"a": np.diag([1.0, 0, 0]), "rank": 2, "rule": "norm"},
+            ValueError,
+            "rank must not exceed the number of columns with a weight, 1, got 2",
+        ),
+        (
             lambda **given: select_columns(**given, rng=np.random.default_rng(0)),
             {"a": np.diag([1.0, 0, 0]), "rank": 2, "rule": "norm-sample"},
             ValueError,
