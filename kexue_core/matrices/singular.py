@@ -107,8 +107,10 @@ def schatten_gradient(a: ArrayLike, p: float, rtol: float = 1e-10) -> NDArray[np
         weights = _tied(s, rtol) / _tied(s, rtol).sum(axis=-1, keepdims=True)
     else:
         s = np.where(s > max(a.shape[-2:]) * np.finfo(float).eps * s[..., :1], s, 0)  # rounding is no direction
-        norm = _p_norm(s, p)
-        weights = (s / np.where(norm > 0, norm, 1)) ** (p - 1)
+        s = s / np.where(s[..., :1] > 0, s[..., :1], 1)
+        raised = s ** (p - 1)
+        total = (raised * s).sum(axis=-1, keepdims=True)  # the p-th power of the norm
+        weights = raised / np.where(total > 0, total, 1) ** ((p - 1) / p)
     weights = np.where(s[..., :1] > 0, weights, 0)
     return (u * weights[..., None, :]) @ vt
 

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kexue_core import _checks
 from kexue_core.matrices import msign, newton_schulz, schatten_gradient
+from kexue_core.optimization.flows import steepest_direction
 
 __all__ = [
     "schatten_direction",
@@ -35,7 +36,7 @@ def schatten_direction(g: ArrayLike, p: float) -> NDArray[np.float64]:
     ----------
     g : (..., n, m) array_like
     p : float
-        From 1 (the largest singular value only) to infinity (the matrix sign).
+        From 1 (the largest singular value only) to infinity (`msign`).
 
     Returns
     -------
@@ -59,8 +60,12 @@ def schatten_direction(g: ArrayLike, p: float) -> NDArray[np.float64]:
     [[1.0, 0.0], [0.8, 0.6], [1.0, 1.0]]
     """
     p = _checks.number("p", p, low=1, finite=False)
-    dual = np.inf if p == 1 else 1 / (1 - 1 / p)
-    return schatten_gradient(_checks.array("g", g, core=2), dual)
+    g = _checks.array("g", g, core=2)
+    if p == 1:
+        return schatten_gradient(g, np.inf)
+    u, s, vt = np.linalg.svd(g / _or_one(np.abs(g).max(axis=(-2, -1), keepdims=True)), full_matrices=False)
+    s = np.where(s > max(g.shape[-2:]) * np.finfo(float).eps * s[..., :1], s, 0)  # rounding is no direction
+    return (u * steepest_direction(s, p)[..., None, :]) @ vt + 0.0
 
 
 def root_mean_square(a: ArrayLike) -> NDArray[np.float64]:

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from oracles import oracles
 
 from kexue_core.matrices.singular import (
     clip_singular_values,
@@ -9,6 +10,7 @@ from kexue_core.matrices.singular import (
     spectral_derivative,
 )
 
+(mpmath,) = oracles("mpmath")
 ORDERS = (1, 1.5, 2, 3, 10, np.inf)
 SHAPES = [(1, 1), (3, 3), (2, 5), (5, 2), (1, 4)]
 
@@ -75,6 +77,17 @@ def test_gradient_and_matrix_attain_hoelders_inequality(p):
         assert schatten_norm(g, dual) == pytest.approx(1, rel=1e-12)
         for b in gaussian(20, *a.shape, seed=2):  # the inequality of a subgradient
             assert schatten_norm(b, p) >= schatten_norm(a, p) + (g * (b - a)).sum() - 1e-12
+
+
+@pytest.mark.parametrize("p", [1 + 1e-10, 2, 3, 1e4, 1e10, 1e17, 1e300])
+def test_gradients_keep_their_digits_up_to_the_largest_orders(p):
+    a = np.diag([3, 3 * (1 - 1e-11), 1])
+    with mpmath.workdps(400):
+        values, order = [mpmath.mpf(s) for s in a.diagonal()], mpmath.mpf(p)
+        norm = sum(s**order for s in values) ** (1 / order)
+        expected = [float((s / norm) ** (order - 1)) for s in values]
+    np.testing.assert_allclose(schatten_gradient(a, p).diagonal(), expected, rtol=2e-5 if p == 1e10 else 1e-11)
+    np.testing.assert_allclose(schatten_gradient(np.eye(2), p).diagonal(), 0.5 ** (1 - 1 / p), rtol=1e-14)
 
 
 def test_of_a_tie_the_subgradient_is_the_shortest():

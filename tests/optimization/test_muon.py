@@ -9,6 +9,7 @@ from kexue_core.optimization import (
     rms_matched_scale,
     root_mean_square,
     schatten_direction,
+    steepest_direction,
     svd_entropy,
 )
 
@@ -69,6 +70,12 @@ def test_two_is_normalised_descent_infinity_is_the_sign_and_one_a_pair_of_vector
     np.testing.assert_allclose(schatten_direction(g, 1), np.outer(u[:, 0], vh[0]), atol=1e-13)
     np.testing.assert_allclose(schatten_direction(g, 1 + 1e-4), schatten_direction(g, 1), atol=1e-10)
     np.testing.assert_allclose(schatten_direction(g, 1e9), msign(g), atol=1e-8)
+
+
+@pytest.mark.parametrize("p", [1 + 1e-10, 1 + 1e-3, 2, 1e10, 1e300, np.inf])
+def test_of_a_diagonal_it_is_the_direction_of_the_vector(p):
+    for g in ([1, 1 - 1e-10], [1, 1e-12], [3, 1, 0]):
+        np.testing.assert_allclose(schatten_direction(np.diag(g), p), np.diag(steepest_direction(g, p)), rtol=1e-14)
 
 
 @pytest.mark.parametrize("p", ORDERS)
