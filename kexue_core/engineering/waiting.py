@@ -14,7 +14,7 @@ from kexue_core.engineering.backoff import Backoff
 
 __all__ = ["success_probability", "expected_tries", "expected_wait", "wait_tail", "wait_quantile", "tries_within"]
 
-_ROUNDING = 1e-9
+_ROUNDING = 4 * np.finfo(float).eps
 
 
 def success_probability(q: ArrayLike, n: int) -> NDArray[np.float64]:
@@ -136,7 +136,7 @@ def wait_tail(
     Parameters
     ----------
     w : (...) array_like
-        Not negative.
+        Not negative. What is within 1e-15 of a ``w_k``, relatively, counts as that.
     q : (...) array_like
         Probability that a try fails, in [0, 1].
     base, factor : float
@@ -168,7 +168,7 @@ def wait_tail(
     _checks.broadcast(("w", w, 0), ("q", q, 0))
     k = _retries(w, base, factor)
     if steps:
-        k = np.ceil(k - _ROUNDING * np.maximum(1, k))
+        k = np.ceil(k)
     return np.float64(q) ** k
 
 
@@ -187,7 +187,7 @@ def wait_quantile(level: ArrayLike, q: ArrayLike, *, base: float = 1.0, factor: 
     Returns
     -------
     w : (...) ndarray or float
-        ``w_k`` for the smallest ``k`` with ``1 - q**(k+1) >= level``.
+        ``w_k`` for the smallest ``k`` with ``1 - q**(k+1) >= level``, up to 1e-15.
 
     Raises
     ------
@@ -209,9 +209,10 @@ def wait_quantile(level: ArrayLike, q: ArrayLike, *, base: float = 1.0, factor: 
     base, factor = _schedule(base, factor)
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         failures = np.where(level > 0, np.log1p(-level) / np.log(np.maximum(q, 1e-320)), 0.0)
-        k = np.maximum(np.ceil(failures - _ROUNDING * np.maximum(1, failures)) - 1, 0)
-        waited = k if factor == 1 else (factor**k - 1) / (factor - 1)
-        return _checks.result(np.asarray(base * waited), "level and q")
+        slack = _ROUNDING * (failures - level / (1 - level) / np.log(np.maximum(q, 1e-320)))
+        whole = np.rint(failures)
+        k = np.maximum(np.where(np.abs(failures - whole) <= slack, whole, np.ceil(failures)) - 1, 0)
+        return _checks.result(np.asarray(base * _waited(k, factor)), "level and q")
 
 
 def tries_within(deadline: ArrayLike, *, base: float = 1.0, factor: float = 2.0) -> NDArray[np.int64]:
@@ -227,7 +228,7 @@ def tries_within(deadline: ArrayLike, *, base: float = 1.0, factor: float = 2.0)
     Returns
     -------
     tries : (...) ndarray of int, or int
-        At least 1. The last try may begin at ``T`` itself.
+        At least 1. The last try may begin at ``T`` itself, or within 1e-15 of it, relatively.
 
     Raises
     ------
@@ -244,8 +245,7 @@ def tries_within(deadline: ArrayLike, *, base: float = 1.0, factor: float = 2.0)
     (np.int64(6), np.int64(31))
     """
     T = _checks.array("deadline", deadline, low=0)
-    k = np.asarray(_retries(T, base, factor))
-    k = np.floor(k + _ROUNDING * np.maximum(1, k))
+    k = np.floor(_retries(T, base, factor))
     if (k > 2.0**53).any():
         raise ValueError(f"deadline must not allow more than 2**53 tries, got {T.max():g} for base {base:g}")
     return k.astype(np.int64)[()] + 1
@@ -259,10 +259,26 @@ def _schedule(base, factor):
     return _checks.number("base", base, low=0, open="low"), _checks.number("factor", factor, low=1)
 
 
+def _waited(k, factor):
+    """Return ``w_k / b``."""
+    if factor == 1:
+        return k
+    with np.errstate(over="ignore"):
+        power = factor**k
+        return np.where(power < 2, np.expm1(k * np.log(factor)), power - 1) / (factor - 1)
+
+
 def _retries(w, base, factor):
-    """Return the number of retries whose delays sum to ``w``, whole at ``w_k``."""
+    """Return the number of retries whose delays sum to ``w``, whole where ``w`` is ``w_k`` up to rounding."""
     base, factor = _schedule(base, factor)
     with np.errstate(over="ignore", divide="ignore"):
         if factor == 1:
-            return np.minimum(w / base, 1e300)
-        return np.logaddexp(0, np.log(w) - np.log(base) + np.log(factor - 1)) / np.log(factor)
+            k = np.minimum(w / base, 1e300)
+        else:
+            k = np.logaddexp(0, np.log(w) - np.log(base) + np.log(factor - 1)) / np.log(factor)
+        near = np.rint(k)
+        corner = base * _waited(near, factor)
+    # on which side of the nearest corner w lies, the times say, not the logarithms
+    beside = np.where(w > corner, np.maximum(k, np.nextafter(near, np.inf)), np.minimum(k, np.nextafter(near, -1)))
+    k = np.where(corner < np.inf, beside, k)
+    return np.where(np.abs(w - corner) <= _ROUNDING * np.minimum(corner, w), near, k)

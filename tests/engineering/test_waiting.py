@@ -112,6 +112,23 @@ def test_the_tries_within_a_deadline_are_those_that_are_counted():
         tries_within(1e300, factor=1)
 
 
+def test_a_time_beside_a_whole_one_is_not_taken_for_it():
+    assert tries_within(1e9, factor=1.0) == 10**9 + 1
+    for k in (10, 30, 50):
+        assert tries_within(2.0**k + np.array([-3.0, -1.0])).tolist() == [k, k + 1]
+    assert tries_within([0.3, 0.6, 0.7, 1.1], base=0.1, factor=1.0).tolist() == [4, 7, 8, 12]
+    for factor in (1.0, 1 + 1e-9, 1.5, 2.0, 1e100):
+        whole = [sum(Fraction(factor) ** i for i in range(k)) for k in range(1, 4)]
+        for k, w in enumerate(map(float, whole), 1):
+            w = np.array([w * (1 - 1e-13), w, w * (1 + 1e-13)])
+            assert tries_within(w, factor=factor).tolist() == [k, k + 1, k + 1]
+            assert wait_tail(w, 0.5, factor=factor).tolist() == [0.5**k, 0.5**k, 0.5 ** (k + 1)]
+    with mpmath.workdps(40):
+        for level, q in ((0.5, 1 - 1e-12), (0.999, 1 - 1e-9), (0.3, 0.9999)):
+            k = mpmath.ceil(mpmath.log(1 - mpmath.mpf(level)) / mpmath.log(mpmath.mpf(q))) - 1
+            assert wait_quantile(level, q, factor=1.0) == int(k)
+
+
 def test_bad_input_is_refused_by_name():
     for function in (success_probability, expected_tries):
         with pytest.raises(ValueError, match=r"^q must lie in \[0, 1\], got 1.5"):
