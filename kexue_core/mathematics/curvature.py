@@ -89,7 +89,9 @@ def riemann_tensor(metric: Metric, x: ArrayLike, *, indefinite: bool = False) ->
     curvature : (..., n, n, n, n) ndarray
         Indices ``m, a, b, c``: ``-R^m_abc A^a dx^b dy^c`` is the change of a vector ``A`` carried round a small
         parallelogram, first along ``dx``. The error is about 3e-14 times the fifth derivative of ``Gamma``, plus the
-        rounding: 1e-13 by complex steps, 1e-9 otherwise.
+        rounding: 1e-13 by complex steps, 1e-9 otherwise, for coordinates up to 1 in size. It grows in proportion
+        to larger ones, for the steps stay 0.001: choose an origin near by and units in which ``Gamma`` varies over
+        lengths near 1.
 
     Raises
     ------
@@ -122,7 +124,7 @@ def gaussian_curvature(metric: Metric, x: ArrayLike) -> Array:
     Returns
     -------
     curvature : (...) ndarray or float
-        The same in all coordinates: 1 on the unit sphere.
+        The same in all coordinates: 1 on the unit sphere. With the error of `riemann_tensor`.
 
     Raises
     ------
@@ -214,6 +216,7 @@ def angle_deficit(vertices: ArrayLike, faces: ArrayLike) -> Array:
     if (same := ~onward.any(axis=-1)).any():
         raise ValueError(f"vertices must differ within a triangle, got two at {corners[same][0]}")
     with np.errstate(over="ignore", invalid="ignore"):
+        onward, back = (side / np.abs(side).max(axis=-1, keepdims=True) for side in (onward, back))
         across = np.linalg.norm(np.cross(onward, back), axis=-1)
         angles = np.arctan2(across, (onward * back).sum(axis=-1))
     deficit = np.full(len(vertices), 2 * np.pi)

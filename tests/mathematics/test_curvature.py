@@ -211,6 +211,12 @@ def _grid_torus(n, m, jitter):
     return points, np.concatenate([np.stack([i * m + j, right, across], 1), np.stack([i * m + j, across, down], 1)])
 
 
+@pytest.mark.parametrize("scale", [1e-300, 1e-80, 1.0, 1e80, 1e307])
+def test_the_deficits_of_a_tetrahedron_of_any_size(scale):
+    corners = scale * np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]])
+    np.testing.assert_allclose(angle_deficit(corners, [[0, 1, 2], [0, 2, 3], [0, 3, 1], [1, 3, 2]]), np.pi, rtol=1e-15)
+
+
 @pytest.mark.parametrize("jitter", [0.0, 0.5])
 def test_the_deficits_of_a_closed_mesh_add_up_to_the_euler_number(jitter):
     assert angle_deficit(*_grid_torus(7, 9, jitter)).sum() == pytest.approx(0, abs=1e-11)

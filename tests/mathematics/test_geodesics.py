@@ -187,6 +187,17 @@ def test_frames_move_the_metric_of_their_world_and_a_batch_is_a_loop():
         np.testing.assert_allclose(np.stack([gap, heading], axis=1), loop, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize(("d", "error"), [(2, 1e-13), (5, 1e-11), (7, 1e-9), (10, 1e-6)])
+def test_on_the_way_home_from_afar_digits_are_lost_as_the_docstring_says(d, error):
+    for k in (-1.0, -0.25):
+        for parts in (1, 7):
+            sides, turns = np.full(2 * parts, d / (-k) ** 0.5 / parts), np.zeros(2 * parts)
+            turns[parts - 1] = np.pi
+            frames = walk(sides, turns, curvature=k)
+            assert np.abs(frames[-1][:, 0] - [1, 0, 0]).max() < error
+            np.testing.assert_allclose(frames[parts, 0, 0], np.cosh(d), rtol=1e-14)
+
+
 def test_bad_walks_are_refused():
     with pytest.raises(ValueError, match=r"turns must have shape \(2,\), got shape \(1,\)"):
         walk([1.0, 1.0], [1.0])
