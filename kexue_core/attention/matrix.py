@@ -216,8 +216,10 @@ def triangular_condition(a: ArrayLike) -> NDArray[np.float64]:
     diagonal = np.diagonal(a, axis1=-2, axis2=-1)
     if (diagonal == 0).any():
         raise ValueError("a must have a diagonal without zeros, got 0.0")
+    scale = -np.frexp(np.abs(a).max(axis=(-2, -1), keepdims=True))[1]  # the inverse of small numbers may overflow
+    a, diagonal = np.ldexp(a, scale), np.ldexp(diagonal, scale[..., 0])
     inverse = np.zeros_like(a)
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         for i in range(a.shape[-1]):
             row = -(a[..., i, None, :i] @ inverse[..., :i, :])[..., 0, :]
             row[..., i] += 1
@@ -391,12 +393,13 @@ def _attend(mean, rest, b, allowed):
     _checks.result(np.asarray(common), "x", "score", "value")
     if not own.size:
         return 0 * mean, rest
-    if not allowed.all() or np.abs(own).max() > 0.5:
-        return 0 * mean, softmax(np.where(allowed, common + own, -np.inf)) @ rest
-    a = softmax(common)
-    change = np.expm1(own)
+    plain = softmax(np.where(allowed, common + own, -np.inf)) @ rest
+    if not allowed.all():
+        return 0 * mean, plain
+    small = np.abs(own).max(axis=(-2, -1), keepdims=True) <= 0.5
+    a, change = softmax(common), np.expm1(np.where(small, own, 0))
     total = (a * change).sum(axis=-1, keepdims=True)
-    return a @ rest, (a * (change - total) / (1 + total)) @ rest
+    return np.where(small, a @ rest, 0), np.where(small, (a * (change - total) / (1 + total)) @ rest, plain)
 
 
 def _centre(x):
@@ -415,14 +418,14 @@ def _token_pair(queries, keys, **options):
 
 
 def _lower(a):
-    """Return a triangular matrix, transposed if it is an upper one."""
+    """Return triangular matrices, those transposed that are upper ones."""
     a = _checks.array("a", a, core=2)
     if a.shape[-1] != a.shape[-2]:
         raise ValueError(f"a must be square in its last two axes, got shape {a.shape}")
-    if np.triu(a, 1).any():
-        a = a.swapaxes(-1, -2)
-        if (above := np.triu(a, 1)).any():
-            raise ValueError(f"a must be triangular, got {above[above != 0].flat[0]} on the other side")
+    upper = np.triu(a, 1).any(axis=(-2, -1), keepdims=True)
+    a = np.where(upper, a.swapaxes(-1, -2), a)
+    if (above := np.triu(a, 1)).any():
+        raise ValueError(f"a must be triangular, got {above[above != 0].flat[0]} on the other side")
     return a
 
 

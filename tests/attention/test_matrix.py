@@ -104,6 +104,7 @@ def test_condition_number_agrees_with_the_svd_where_that_can_see():
     assert triangular_condition(a) == pytest.approx(np.linalg.cond(a), rel=1e-8)
     assert triangular_condition(np.eye(5)) == 1
     assert triangular_condition([[1e-200, 0.0], [0.0, 1e-50]]) == pytest.approx(1e150, rel=1e-12)
+    assert triangular_condition([[1e-310]]) == 1
 
 
 def test_inverse_of_uniform_attention_is_bidiagonal():
@@ -204,6 +205,16 @@ def test_a_batch_is_a_loop():
         whole = f(*given)
         for index in np.ndindex(2, 3):
             np.testing.assert_allclose(whole[index], f(*(g[index] for g in given)), rtol=1e-9)
+
+
+def test_a_batch_decides_for_each_of_its_members():
+    one, lower = np.ones((2, 1, 1)), np.tril(np.arange(1.0, 5).reshape(2, 2))
+    near_and_far = np.array([[[-1e-4], [1e-4]], [[-10.0], [10.0]]])
+    alone = [collapse_trace(x, one, one) for x in near_and_far]
+    np.testing.assert_array_equal(collapse_trace(near_and_far, one, one), alone)
+    assert alone[0][-1] == pytest.approx(2**0.5 * 1e-36, rel=1e-7)
+    for f in (triangular_logdet, triangular_condition):
+        np.testing.assert_array_equal(f(np.stack([lower, lower.T])), [f(lower), f(lower.T)])
 
 
 @pytest.mark.parametrize(
