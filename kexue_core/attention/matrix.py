@@ -216,10 +216,10 @@ def triangular_condition(a: ArrayLike) -> NDArray[np.float64]:
     diagonal = np.diagonal(a, axis1=-2, axis2=-1)
     if (diagonal == 0).any():
         raise ValueError("a must have a diagonal without zeros, got 0.0")
-    scale = -np.frexp(np.abs(a).max(axis=(-2, -1), keepdims=True))[1]  # the inverse of small numbers may overflow
+    scale = np.maximum(-np.frexp(np.abs(a).max(axis=(-2, -1), keepdims=True))[1], 0)  # 1 over a small number overflows
     a, diagonal = np.ldexp(a, scale), np.ldexp(diagonal, scale[..., 0])
     inverse = np.zeros_like(a)
-    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         for i in range(a.shape[-1]):
             row = -(a[..., i, None, :i] @ inverse[..., :i, :])[..., 0, :]
             row[..., i] += 1
