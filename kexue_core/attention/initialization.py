@@ -161,7 +161,7 @@ def init_std(fan_in: int, activation: str | Callable[[NDArray[np.float64]], Arra
     Raises
     ------
     ValueError
-        If ``fan_in < 1``, the name is unknown, or the second moment is 0 or not finite.
+        If ``fan_in`` is not from 1 to ``2**53``, the name is unknown, or the second moment is 0 or not finite.
 
     References
     ----------
@@ -172,7 +172,7 @@ def init_std(fan_in: int, activation: str | Callable[[NDArray[np.float64]], Arra
     >>> init_std(50), init_std(50, "relu").round(12)
     (np.float64(0.1414213562373095), np.float64(0.2))
     """
-    fan_in = _checks.integer("fan_in", fan_in, low=1)
+    fan_in = _checks.integer("fan_in", fan_in, low=1, high=2**53)
     second = 1.0 if isinstance(activation, str) and activation == "linear" else activation_moments(activation)[1]
     if not second > 0:
         raise ValueError(f"activation must have a positive second moment, got {second}")
@@ -306,8 +306,11 @@ def sample_weights(
         w = np.sqrt(3) * rng.uniform(-1, 1, shape)
     else:
         u = rng.uniform(-1, 1, shape)
-        inside = 0.5 - normal_cdf(-cut)  # the probability of [0, cut]
-        z = -normal_quantile(np.maximum(0.5 - inside * np.abs(u), 0.5**60))
+        if cut < 1e-7:  # all digits of the density are those of a uniform law
+            z = cut * np.abs(u)
+        else:
+            inside = 0.5 - normal_cdf(-cut)  # the probability of [0, cut]
+            z = -normal_quantile(np.maximum(0.5 - inside * np.abs(u), 0.5**60))
         w = np.copysign(np.minimum(z, cut), u) / truncated_normal_std(cut)
     return _checks.result(std * w, "std")
 
@@ -374,7 +377,7 @@ def layer_mean_squares(
     depth : int
         Number of layers, from 0 on.
     width : int
-        Entries of each layer, from 1 on.
+        Entries of each layer, from 1 to ``2**53``.
     networks : int
         Number of independent networks.
     gain : float
@@ -400,7 +403,7 @@ def layer_mean_squares(
     array([[1. , 0.8, 1. ]])
     """
     rng = _checks.generator("rng", rng)
-    depth, width = _checks.integer("depth", depth, low=0), _checks.integer("width", width, low=1)
+    depth, width = _checks.integer("depth", depth, low=0), _checks.integer("width", width, low=1, high=2**53)
     networks = _checks.integer("networks", networks, low=0)
     gain = _checks.number("gain", gain, low=0, open="low")
     positive = rng.binomial(width, 0.5, (networks, depth))

@@ -53,8 +53,8 @@ def perturb_max(
     Raises
     ------
     ValueError
-        If ``x`` is empty, holds NaN or ``inf``, or a slice is all ``-inf``; if ``noise`` is unknown, ``nodes < 1`` or
-        ``tau <= 0``.
+        If ``x`` is empty, holds NaN or ``inf``, or a slice is all ``-inf``; if ``noise`` is unknown, ``nodes < 1`` or so few
+        that no one meets the integrand, or ``tau <= 0``.
 
     References
     ----------
@@ -80,7 +80,10 @@ def perturb_max(
         # in logarithms: the product over all n, divided by the own factor, would be 0 / 0 far to the left
         terms = np.exp(log_density(s) + below.sum(axis=-1, keepdims=True) - below)
         p += (weights[i : i + block][place] * terms).sum(axis=0)
-    return axis_back(p / p.sum(axis=-1, keepdims=True), axis)
+    total = p.sum(axis=-1, keepdims=True)
+    if (total == 0).any():
+        raise ValueError(f"nodes must be enough for {u.shape[-1]} logits, got {nodes}, of which none sees a density")
+    return axis_back(p / total, axis)
 
 
 def permute_and_flip(x: ArrayLike, *, axis: int = -1, tau: float = 1.0) -> NDArray[np.float64]:

@@ -226,7 +226,8 @@ def bias_update(
     Returns
     -------
     bias : (..., n) ndarray
-        Unchanged at balance. ``"rms"`` and ``"plain"`` keep its sum.
+        Unchanged at balance. ``"rms"`` and ``"plain"`` keep its sum, but for deviations below 1e-12 from
+        the target (below the rounding of a coarser load), which count as none.
 
     Raises
     ------

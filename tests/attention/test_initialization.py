@@ -116,6 +116,8 @@ def test_init_std_refuses_a_function_that_vanishes_and_an_empty_layer():
         init_std(3, lambda x: 0 * x)
     with pytest.raises(ValueError, match=r"^fan_in must be at least 1, got 0"):
         init_std(0)
+    with pytest.raises(ValueError, match=r"^fan_in must be at most 9007199254740992, got 1000"):
+        init_std(10**400)
 
 
 # --- selu ---
@@ -175,7 +177,7 @@ def test_samples_follow_their_law_and_have_the_deviation_that_was_asked_for(law)
 
 
 def test_truncated_samples_stay_inside_for_any_cut():
-    for cut in (1e-6, 0.5, 2.0, 9.0, 50.0):
+    for cut in (1e-300, 1e-17, 1e-8, 1e-6, 0.5, 2.0, 9.0, 50.0):
         w = sample_weights(rng(3), 20000, 1.0, cut=cut)
         assert np.abs(w).max() <= cut / truncated_normal_std(cut) * (1 + 1e-15)
         assert w.std() == pytest.approx(1, rel=0.03)
@@ -259,3 +261,5 @@ def test_layer_mean_squares_scale_with_the_gain_and_may_die():
         layer_mean_squares(rng(9), 500, 8, gain=1e9)
     with pytest.raises(ValueError, match=r"^width must be at least 1, got 0"):
         layer_mean_squares(rng(), 2, 0)
+    with pytest.raises(ValueError, match=r"^width must be at most 9007199254740992, got 9223372036854775808"):
+        layer_mean_squares(rng(), 3, 2**63)

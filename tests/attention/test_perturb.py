@@ -196,3 +196,5 @@ def test_an_unknown_noise_is_answered_with_the_list():
 def test_too_few_nodes_are_named():
     with pytest.raises(ValueError, match=r"^nodes must be at least 1, got 0"):
         perturb_max([1.0, 2.0], nodes=0)
+    with pytest.raises(ValueError, match=r"^nodes must be enough for 1000 logits, got 1, of which"):
+        perturb_max(np.zeros(1000), nodes=1)
