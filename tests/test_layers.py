@@ -50,6 +50,7 @@ NOTEBOOK = {
     "points.py": {"mpmath", "sympy"},
     "premises.py": {"sympy"},
     "proof.py": {"sympy"},
+    "quadrature.py": {"mpmath", "sympy"},
     "refusal.py": {"mpmath", "sympy"},
     "signs.py": {"sympy"},
     "solutions.py": {"mpmath", "sympy"},

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import mpmath
 import sympy as sp
 
-from kexue_core.notebook.conditions import ENDLESS, Contradiction, assume, orders
+from kexue_core.notebook.conditions import ENDLESS, Contradiction, NoExample, assume, orders
 from kexue_core.notebook.zero import connected, evaluate, proves_zero, smooth
 
 __all__ = ["Jensen", "Tangent", "objection"]
@@ -121,6 +121,8 @@ def proves_nonnegative(gap, conditions, depth=0):
     for expression, where in cases:
         try:
             inner = assume(conditions.where + where)
+        except NoExample:
+            return False
         except Contradiction:
             continue
         if not proves_nonnegative(expression, inner, depth + 1):

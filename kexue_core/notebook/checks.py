@@ -231,6 +231,8 @@ def estimate(samples):
     >>> estimate(gain) > 0
     yes: the difference is 0.097 ± 0.010
     """
+    if np.iscomplexobj(samples) or np.ma.isMaskedArray(samples):
+        raise TypeError(f"samples must be real numbers without a mask, got {samples!r}")
     samples = np.asarray(samples, dtype=float)
     if samples.ndim != 1 or len(samples) < 2:
         raise ValueError(f"samples must be a vector of at least two numbers, got shape {samples.shape}")

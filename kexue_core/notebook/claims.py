@@ -138,7 +138,10 @@ def reproduce(
     single = isinstance(published, str) or np.ndim(published) == 0
     printed = [published] if single else [*published]
     figures = np.array([_figure(value) for value in printed])
-    ours = np.atleast_1d(np.asarray(ours, float))
+    ours = np.atleast_1d(np.asarray(ours))
+    if ours.dtype.kind in "cUS" or any(isinstance(value, str | complex) for value in ours.flat):
+        raise TypeError(f"ours must hold real numbers, got {ours}")
+    ours = ours.astype(float)
     labels = ("",) * len(printed) if labels is None else tuple(str(label) for label in labels)
     if not printed:
         raise ValueError("published must hold at least one figure, got none")
@@ -205,7 +208,7 @@ def _allowed(printed, figures, digits, rtol, atol):
         if not figures.all():
             raise ValueError("digits must not be given for a figure of 0: give it as printed ('0.00'), got 0")
         exponents = np.array([int(f"{size:.16e}".split("e")[1]) for size in sizes])
-        return 0.5 * 10.0 ** (exponents - digits + 1), f"to {digits} digit{'s' * (digits > 1)}"
+        return 0.5 * 10.0 ** (exponents - digits + 1), f"to {digits} digit{'s' if digits > 1 else ''}"
     if rtol is not None:
         if not 0 < rtol <= 0.1:
             raise ValueError(f"rtol must be positive and at most 0.1, got {rtol}")

@@ -11,7 +11,7 @@ import sympy as sp
 
 from kexue_core.notebook.signs import shown, waves_free
 
-__all__ = ["ENDLESS", "Conditions", "Contradiction", "assume", "orders"]
+__all__ = ["ENDLESS", "Conditions", "Contradiction", "NoExample", "assume", "orders"]
 
 _POINTS = 4  # random points at which a claim is tried before it is proved
 ENDLESS = (sp.oo, -sp.oo, sp.zoo, sp.nan)
@@ -20,6 +20,10 @@ _ORDERED = (sp.StrictLessThan, sp.StrictGreaterThan, sp.LessThan, sp.GreaterThan
 
 class Contradiction(ValueError):
     """Conditions that no values of the symbols satisfy."""
+
+
+class NoExample(Contradiction):
+    """Conditions for which no values were found: they may hold for others."""
 
 
 @functools.lru_cache(maxsize=512)
@@ -39,7 +43,9 @@ class Conditions:
     Raises
     ------
     Contradiction
-        If no values satisfy them.
+        If it is proved that no values satisfy them.
+    NoExample
+        If none of the values that were tried does.
     """
 
     def __init__(self, where=()):
@@ -57,7 +63,13 @@ class Conditions:
                 raise Contradiction(f"a condition must be an inequality or Ne, got {condition}")
         self._parametrize(gaps)
         if where and next(self.points(set().union(*(c.free_symbols for c in where))), None) is None:
-            raise Contradiction(f"no values satisfy {', '.join(map(str, where))}")
+            refuted = any(
+                Conditions().positive(-gap) or (strict and Conditions().nonnegative(-gap)) for gap, strict in gaps
+            )
+            kind, found = (
+                (Contradiction, "no values satisfy") if refuted else (NoExample, "found no values that satisfy")
+            )
+            raise kind(f"{found} {', '.join(map(str, where))}")
 
     def _parametrize(self, gaps):
         gaps = [pair for gap in gaps for pair in _without_modulus(*gap)]
@@ -78,6 +90,8 @@ class Conditions:
             if var.is_nonpositive:
                 ends[-1].append((sp.S.Zero, bool(var.is_negative)))
             low, high = _tightest(ends[1], 1), _tightest(ends[-1], -1)
+            if var.is_integer:
+                low, high = _whole(low, 1), _whole(high, -1)
             if low is False or high is False or (var.is_integer and low and high):
                 self.rest += mine
                 continue
@@ -125,12 +139,19 @@ class Conditions:
 
     def positive(self, expression):
         """Return whether an expression is proved positive in every case."""
-        return self._everywhere(expression, lambda e: e.is_positive)
+        return self._everywhere(expression, lambda e: e.is_positive) or self._given(expression, strict=True)
 
     def nonnegative(self, expression):
         """Return whether an expression is proved nonnegative in every case."""
         holds = lambda e: e.is_nonnegative  # noqa: E731
-        return self._everywhere(expression, holds) or self._everywhere(waves_free(expression), holds)
+        if self._everywhere(expression, holds) or self._everywhere(waves_free(expression), holds):
+            return True
+        return self._given(expression)
+
+    def _given(self, expression, strict=False):
+        """Return whether an expression is a positive multiple of one that is conditioned to be positive."""
+        gaps = [gap for gap, positive in self.rest if positive or not strict]
+        return any((expression / gap).cancel().is_positive for gap in gaps if gap != 0)
 
     def differs_from_zero(self, expression):
         """Return whether an expression is proved finite and not zero in every case."""
@@ -237,6 +258,13 @@ def _tightest(ends, side):
     return False if ends else None
 
 
+def _whole(end, side):
+    """Return the end of an integer: a whole number, or False if it is not known to be one."""
+    if not end or end[0].is_integer:
+        return end
+    return (side * sp.ceiling(side * end[0]), False) if end[0].is_number else False
+
+
 def _values(var, low, high):
     """Return expressions that together range over the interval between two ends."""
     kind = {"integer": True} if var.is_integer else {}
@@ -263,9 +291,10 @@ def _draw(symbols, turn):
     point = {}
     rng = random.Random(10145 + 7 * turn)
     for place, symbol in enumerate(sorted(symbols, key=lambda symbol: symbol.name)):
-        number = sp.Rational(rng.randint(11, 997), 401)
+        far = 1 if turn < 8 else rng.choice((1, 4, 16, 64))  # conditions that are hard to meet
+        number = sp.Rational(rng.randint(11, 997), 401) * far
         if symbol.is_integer:
-            number = sp.Integer(rng.randint(2, 6) * (2 if symbol.is_even else 1) + (1 if symbol.is_odd else 0))
+            number = sp.Integer(rng.randint(2, 6) * (2 if symbol.is_even else 1) + (1 if symbol.is_odd else 0)) * far
             number += int(bool(symbol.is_odd and number.is_even))
         negative = symbol.is_nonpositive or (not symbol.is_nonnegative and turn >> place % 2 & 1)
         point[symbol] = -number if negative else number

@@ -258,7 +258,9 @@ def _unfit(symbol, value, conditions):
     """Say why a value is not proved to obey the assumptions and the conditions on a symbol."""
     signs = {"positive": conditions.positive, "nonnegative": conditions.nonnegative}
     signs |= {"negative": lambda e: conditions.positive(-e), "nonpositive": lambda e: conditions.nonnegative(-e)}
-    for fact in ("positive", "nonnegative", "negative", "nonpositive", "integer", "extended_real", "even", "odd"):
+    signs["nonzero"] = conditions.differs_from_zero
+    kinds = ("integer", "extended_real", "even", "odd", "rational", "irrational", "prime", "composite", "imaginary")
+    for fact in (*signs, *kinds):
         known = getattr(value, f"is_{fact}", None) or (fact in signs and signs[fact](value))
         if getattr(symbol, f"is_{fact}") and not known:
             return f"{symbol} is {fact}, which {value} is not known to be"

@@ -7,6 +7,7 @@ import sympy as sp
 
 from kexue_core.notebook.conditions import ENDLESS
 from kexue_core.notebook.laws import LawError, Normal, Uncorrelated, symbols
+from kexue_core.notebook.quadrature import disagreement
 
 __all__ = ["expectation"]
 
@@ -116,6 +117,8 @@ def _integral(expression, law, conditions, low=None, high=None):
     found = conditions.settle(sp.Add(*pieces))
     if found.has(sp.Integral, *ENDLESS):
         raise LawError(f"SymPy does not find the mean of {expression} over {x}")
+    if reason := disagreement(sp.Integral(integrand, (x, low, high)), found, conditions):
+        raise LawError(reason)
     return found
 
 

@@ -8,6 +8,7 @@ from sympy.core.function import AppliedUndef
 from kexue_core.notebook import bounds, equations, laws, limits, means, points, solutions
 from kexue_core.notebook.conditions import Contradiction, assume
 from kexue_core.notebook.premises import insert, objection
+from kexue_core.notebook.quadrature import contradicted
 from kexue_core.notebook.refusal import StepError, refuse, require_zero
 from kexue_core.notebook.wellformed import well_formed
 from kexue_core.notebook.zero import TimeLimit, proves_zero, refutation, time_limit
@@ -36,6 +37,9 @@ def verify(old, step):
     try:
         with time_limit(SECONDS):
             well_formed(old, step)
+            for line in (old, step.new):
+                if reason := contradicted(line, assume(step.options.get("where", ()))):
+                    refuse(step, reason)
             return tuple(note for note in _KINDS[step.kind](old, step) if note)
     except TimeLimit:
         raise StepError(f"step {step.because!r}: gave up after {SECONDS} s of processor time") from None

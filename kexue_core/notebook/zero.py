@@ -10,7 +10,7 @@ import sympy as sp
 from sympy.core.function import AppliedUndef
 
 from kexue_core.notebook import matrices, sums
-from kexue_core.notebook.conditions import Contradiction, assume, orders
+from kexue_core.notebook.conditions import Contradiction, NoExample, assume, orders
 
 __all__ = ["FAILURES", "TimeLimit", "connected", "evaluate", "proves_zero", "refutation", "smooth", "time_limit"]
 
@@ -237,6 +237,8 @@ def _smooth_beside_unknown(expression, var):
 def _under(expression, where, conditions, depth):
     try:
         return proves_zero(expression, assume(conditions.where + where), depth + 1)
+    except NoExample:
+        return False
     except Contradiction:
         return True
 

@@ -667,6 +667,58 @@ FALSE["minimum and maximum"] = [
         lambda v: D(log(exp(x) + exp(y))).step(v, "!"), Max(x, y), x + log(1 + exp(y - x))),
 ]  # fmt: skip
 
+FALSE["kinks far away"] = [
+    Lie("a modulus beyond the usual points", "x = 4: |16 − 9| is 7",
+        lambda v: D(Abs(x**2 - 9)).step(9 - x**2, "!", where=v), x > 4, Abs(x) < 3),
+    Lie("the sine of a large angle", "b = 4", lambda v: D(Abs(sin(b)) + x).step(v + x, "!"), sin(b)),
+    Lie("a square below 100", "x = 11", lambda v: D(Max(x**2, 100)).step(100, "!", where=v), x < 11, Abs(x) < 10),
+    Lie("a square of a whole number", "n = 8", lambda v: D(Max(n**2, 50)).step(50, "!", where=v), n < 9),
+    Lie("a product below 50", "x = y = 8", lambda v: D(Min(x * y, v)).step(x * y, "!"), 50),
+    Lie("an exponential below 20", "x = 3", lambda v: D(Abs(20 - exp(x))).step(20 - exp(x), "!", where=v), x < 3),
+    Lie("a bound that ends", "x = 11", lambda v: D(Max(x**2, 100)).bound(v, "!"), 100),
+    Lie("a modulus bounded near zero", "x = 5", lambda v: D(Abs(x**2 - 9)).bound(v, "!"), 9, x**2 + 9),
+    Lie("a limit with a sign", "b = 4: the limit is |sin b|",
+        lambda v: D(sqrt(a**2 * sin(b) ** 2 + 1) / a).limit(v, "!", var=a, to=oo), sin(b)),
+]  # fmt: skip
+
+FALSE["whole numbers between"] = [
+    Lie("a whole number above a half", "i = 1",
+        lambda v: D(i).bound(v, "!", relation=">=", where=i > HALF), Rational(3, 2), 1),
+    Lie("a whole number below five halves", "i = 2",
+        lambda v: D(i).bound(v, "!", where=i < Rational(5, 2)), Rational(3, 2), 2),
+    Lie("division by what is zero at 1", "i = 1",
+        lambda v: D(E((i - 1) * x, 0)).step(E(x, 0), "!", divide=i - 1, where=2 * i > v), 1, 2),
+    Lie("a sign that vanishes at 1", "i = 1: sign(0) is 0",
+        lambda v: D(sign(i - 1)).step(1, "!", where=2 * i > v), 1, 2),
+    Lie("Kronecker's delta left out", "i = 1",
+        lambda v: D(KroneckerDelta(i, 1) + i).step(i, "!", where=2 * i > v), 1, 2),
+    Lie("an integral that diverges at 1", "i = 1: ∫ 1/x",
+        lambda v: D(Integral(x ** (i - 2), (x, 0, 1))).step(1 / (i - 1), "!", where=2 * i > v), 1, 2),
+    Lie("half of another number", "n = 3, m = 5",
+        lambda v: D(n).bound(v, "!", relation=">=", where=n > m / 2), m / 2 + 1, m / 2),
+]  # fmt: skip
+
+FALSE["what SymPy says of an integral"] = [
+    Lie("a rational integrand with a parameter", "at y = 1 it is 0.14",
+        lambda v: D(Integral(1 / (x**2 + v), (x, 2, 3))).step((v - y) * (atan(3 / sqrt(v)) - atan(2 / sqrt(v))), "!"),
+        y),
+    Lie("a parameter that is subtracted", "at y = 1 it is 0.2",
+        lambda v: D(Integral(1 / (x**2 - y), (x, 2, 3))).step(v, "!"), 0),
+    Lie("a parameter in front", "at y = 1 it is 0.08",
+        lambda v: D(Integral(1 / (y * x**2 + 1), (x, 3, 4))).step(v, "!"), 0),
+    Lie("one instead of less", "at y = 1 it is 0.92",
+        lambda v: D(Integral(x**2 / (x**2 + y), (x, 3, 4))).step(v, "!"), 1),
+    Lie("a pole between symbolic ends", "the integrand is positive",
+        lambda v: D(Integral(1 / x**2, (x, v, b))).step(1 / v - 1 / b, "!", where=a < b), -a, a),
+    Lie("a pole below the upper end", "y < 0", lambda v: D(Integral(1 / x, (x, v, 1))).step(-log(v), "!"), y, a),
+    Lie("a pole inside the unit interval", "b = 1/2",
+        lambda v: D(Integral(1 / (x - b) ** 2, (x, 0, 1))).step(-1 / (1 - b) - 1 / b, "!", where=v), b < 2, b > 1),
+    Lie("a tangent beyond its pole", "a = 2: negative",
+        lambda v: D(Integral(1 / cos(x) ** 2, (x, 0, a))).step(tan(a), "!", where=v), a < 3, a < 1),
+    Lie("the mean across a pole", "a = 2: negative",
+        lambda v: D(1 / cos(x) ** 2).mean(tan(a) / a, "!", over=Uniform(x, 0, a), where=v), a < 3, a < 1),
+]  # fmt: skip
+
 FALSE["tiny coefficients"] = [
     Lie("a term of 1e-30", "10⁻³⁰ is not 0", lambda v: D(x + y / v).step(x, "!"), sp.Integer(10) ** 30),
     Lie("an exponential of −1000", "small is not 0", lambda v: D(a + exp(-1000 * a)).step(a, "!"), 0),
@@ -994,6 +1046,9 @@ FALSE["integration by parts"] = [
 ]  # fmt: skip
 
 FALSE["substitution"] = [
+    Lie("zero for what is not zero", "the symbol is not zero; 0 = 1 would follow",
+        lambda v: D(E(h * f(h), 1), for_all=h).step(E(v * f(v), 1), "!", substitute={h: v}),
+        sp.Integer(0), sp.Integer(2)),
     Lie("no Jacobian", "du = 2x dx",
         lambda v: D(Integral(f(x**2) * v, (x, 0, 1))).step(Integral(f(u), (u, 0, 1)), "!"), sp.Integer(1), 2 * x),
     Lie("a scale", "dx = du/2",

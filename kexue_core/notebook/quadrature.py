@@ -1,0 +1,71 @@
+"""A second opinion on integrals: what SymPy says of them, against their quadrature at points.
+
+SymPy gives wrong values for some integrands with a parameter, and integrates across poles.
+"""
+
+import mpmath
+import sympy as sp
+from sympy.core.function import AppliedUndef
+
+from kexue_core.notebook.zero import FAILURES, evaluate
+
+__all__ = ["contradicted", "disagreement"]
+
+_POINTS = 2  # at which an integral is compared
+_LOOSE = 1e-3  # a kink inside costs digits; a wrong value is far off
+
+
+def contradicted(line, conditions):
+    """Say which integral of a line has another value than SymPy finds for it, or return the empty string.
+
+    Only single integrals without unknown functions are compared, at points where their ends are finite.
+    """
+    for integral in sorted(line.atoms(sp.Integral), key=sp.default_sort_key):
+        if len(integral.limits) == 1 and len(integral.limits[0]) == 3 and not integral.atoms(AppliedUndef):
+            found = _found(integral)
+            reason = disagreement(integral, found, conditions) if found is not None else ""
+            if reason:
+                return reason
+    return ""
+
+
+def disagreement(integral, found, conditions):
+    """Say where the quadrature of a single integral is not what was found for it, or return the empty string."""
+    compared = 0
+    for point in conditions.points(integral.free_symbols):
+        values = _values(integral, found, point)
+        if values is None:
+            continue
+        if abs(values[0] - values[1]) > _LOOSE * (abs(values[1]) + _LOOSE):
+            said, measured = (mpmath.nstr(value, 5) for value in values)
+            where = f" at {point}" if point else ""
+            return f"SymPy says {said} for {integral}{where}, its quadrature {measured}: does it converge there?"
+        compared += 1
+        if compared == _POINTS:
+            break
+    return ""
+
+
+def _found(integral):
+    try:
+        found = integral.doit()
+    except FAILURES:
+        return None
+    return None if found.has(sp.Integral) else found
+
+
+def _values(integral, found, point):
+    """Return what SymPy finds and what quadrature gives at a point, or None if one of them is not known."""
+    var, low, high = integral.limits[0]
+    if not (low.subs(point).is_finite and high.subs(point).is_finite):
+        return None
+    try:
+        ends = [mpmath.mpf(sp.Float(end.subs(point), 20)._to_mpmath(60)) for end in (low, high)]
+        said = evaluate(found, point, 15)
+        height = sp.lambdify(var, integral.function.subs(point), "mpmath")
+        measured = [mpmath.quad(height, mpmath.linspace(*ends, pieces)) for pieces in (9, 34)]
+    except (*FAILURES, ArithmeticError, NameError):
+        return None
+    if said is None or not all(map(mpmath.isfinite, measured)):
+        return None
+    return said, min(measured, key=lambda value: abs(value - said))
