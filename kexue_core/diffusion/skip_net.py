@@ -159,6 +159,7 @@ def linearity(x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
     with np.errstate(over="ignore", invalid="ignore"):
         basis, sizes, _ = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)
         basis = basis[:, sizes > 1e-12 * sizes.max()]
+        y = y - y[..., :1, :]  # a constant must be one to the last digit, which a mean may round away
         y = y - y.mean(axis=-2, keepdims=True)
         largest = np.abs(y).max(axis=(-2, -1), keepdims=True)
         y = y / np.where(largest > 0, largest, 1)

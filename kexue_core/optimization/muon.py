@@ -128,7 +128,7 @@ def rms_matched_scale(n: int, m: int, target: float = 0.2) -> float:
     >>> rms_matched_scale(400, 100)
     4.0
     """
-    n, m = _checks.integer("n", n, low=1), _checks.integer("m", m, low=1)
+    n, m = (_checks.integer(*pair, low=1, high=2**53) for pair in (("n", n), ("m", m)))
     target = _checks.number("target", target, low=0, open="low")
     return _checks.result(np.float64(target) * np.sqrt(max(n, m)), "target").item()
 
@@ -206,7 +206,9 @@ def adam_rms(beta1: ArrayLike, snr: ArrayLike = 0.0) -> NDArray[np.float64]:
     b, snr = _checks.array("beta1", beta1, low=0, high=1, open="high"), _checks.array("snr", snr, low=0)
     _checks.broadcast(("beta1", b, 0), ("snr", snr, 0))
     noise = 1 / (1 + snr)
-    return _checks.result(np.sqrt((1 - noise) + noise * (1 - b) / (1 + b)), "beta1", "snr")
+    # the signal's share 1 - noise, which cancels where the signal is weak
+    signal = np.where(snr < 1, snr * noise, 1 - noise)
+    return _checks.result(np.sqrt(signal + noise * (1 - b) / (1 + b)), "beta1", "snr")
 
 
 class MuonState(NamedTuple):

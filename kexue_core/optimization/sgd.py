@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kexue_core import _checks
 from kexue_core.attention import sparsemax
+from kexue_core.optimization._common import function
 
 __all__ = [
     "projected_sgd",
@@ -57,6 +58,8 @@ def projected_sgd(
 
     Raises
     ------
+    TypeError
+        If ``grad`` or ``project`` is not callable.
     ValueError
         If a rate is negative, an array is empty, or a function returns another shape or what is not finite.
 
@@ -69,6 +72,7 @@ def projected_sgd(
     >>> projected_sgd(lambda t, theta: np.sign(theta), [1.0], [0.75, 0.5]).ravel()
     array([ 1.  ,  0.25, -0.25])
     """
+    grad, project = function("grad", grad), None if project is None else function("project", project)
     theta = _checks.array("theta0", theta0, core=1)
     lrs = _checks.array("lrs", lrs, ndim=1, core=1, low=0)
     path = np.empty((len(lrs) + 1, *theta.shape))
@@ -102,8 +106,8 @@ def project_ball(theta: ArrayLike, center: ArrayLike = 0.0, radius: float = 1.0)
     Raises
     ------
     ValueError
-        If ``radius`` is negative, ``theta`` and ``center`` do not broadcast to the shape of ``theta``, or a value is
-        not finite.
+        If ``radius`` is negative, ``theta`` and ``center`` do not broadcast to the shape of ``theta``, or a value or a
+        distance from the centre is not finite.
 
     References
     ----------
@@ -119,7 +123,7 @@ def project_ball(theta: ArrayLike, center: ArrayLike = 0.0, radius: float = 1.0)
     radius = _checks.number("radius", radius, low=0)
     with np.errstate(over="ignore", invalid="ignore"):
         apart = theta - center
-        length = np.hypot.reduce(apart, axis=-1, keepdims=True)
+        length = _checks.result(np.hypot.reduce(apart, axis=-1, keepdims=True), "theta", "center")
         edge = center + apart / np.where(length > 0, length, 1) * radius
     return _checks.result(np.where(length <= radius, theta, edge), "theta", "center")
 
@@ -398,7 +402,7 @@ def coin_flip_regret(T: ArrayLike, radius: float = 1.0) -> Array:
     k = _checks.array("T", T, kind="integer", low=1) // 2
     radius = _checks.number("radius", radius, low=0)
     small = np.cumprod(np.r_[1, 1 - 0.5 / np.arange(1, 64)])
-    v = 1 / (8 * np.maximum(k, 1) + 2.0) ** 2  # binom(2k, k) / 4^k in powers of it
+    v = 1 / (8.0 * np.maximum(k, 1) + 2.0) ** 2  # binom(2k, k) / 4^k in powers of it
     series = (2 + v * (-2 + v * (21 + v * (-671 + v * 45081)))) * np.sqrt(2 / np.pi) * v**0.25
     return _checks.result(radius / 2 * np.where(k < 64, small[np.minimum(k, 63)], series), "T", "radius")
 

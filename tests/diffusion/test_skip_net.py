@@ -53,6 +53,7 @@ def test_linearity_is_the_r2_of_least_squares():
         assert found == pytest.approx(1 - (left**2).sum() / ((part - part.mean(0)) ** 2).sum(), abs=1e-12)
     assert linearity(x, y)[2] == pytest.approx(1, abs=1e-14)
     assert linearity(x, np.full((60, 2), 7.0)) == 1
+    assert linearity(np.arange(7.0)[:, None] ** 2, np.full((7, 1), 0.1)) == 1
     np.testing.assert_allclose(linearity(2 * x + 1, 1e-200 * y), linearity(x, y), atol=1e-12)
     np.testing.assert_allclose(linearity(np.c_[x, x[:, :1]], y), linearity(x, y), atol=1e-12)  # a column twice
 

@@ -131,6 +131,7 @@ def test_the_limits_of_adam():
     assert adam_rms(0.0) == 1
     assert adam_rms(0.9) == pytest.approx(np.sqrt(0.1 / 1.9), rel=1e-14)
     assert adam_rms(0.9, 1e300) == 1
+    assert adam_rms(1 - 1e-16, 1e-17) == pytest.approx(np.sqrt(1e-17 + 2.0**-54), rel=1e-14)
     assert adam_rms(0.9, 1.7e308) == 1
 
 
@@ -221,6 +222,7 @@ def test_methods_scales_and_batches_of_the_step():
         (lambda: schatten_direction([[np.inf]], 2), ValueError, "g must be finite, got inf"),
         (lambda: root_mean_square(np.zeros((0, 2))), ValueError, "a must not be empty"),
         (lambda: rms_matched_scale(0, 2), ValueError, "n must be at least 1, got 0"),
+        (lambda: rms_matched_scale(10**20, 1), ValueError, f"n must be at most {2**53}, got {10**20}"),
         (lambda: rms_matched_scale(2, 2, 0), ValueError, "target must be positive, got 0.0"),
         (lambda: svd_entropy(np.zeros((2, 2))), ValueError, "a must not hold a zero matrix, got 1"),
         (lambda: adam_rms(1.0), ValueError, r"beta1 must lie in \[0, 1\), got 1.0"),

@@ -259,6 +259,19 @@ def test_coins_by_enumeration_and_in_thirty_digits():
             if exact is None:
                 exact = (1 - mpmath.mpf(1) / (8 * k)) / mpmath.sqrt(mpmath.pi * k) / 2
             assert abs(float(coin_flip_regret(T) / exact) - 1) < 4e-15
+    assert coin_flip_regret(2**62) == pytest.approx(2.0**-31 / np.sqrt(2 * np.pi), rel=1e-14)
     np.testing.assert_array_equal(coin_flip_regret([[3, 200]]), [[coin_flip_regret(3), coin_flip_regret(200)]])
     with pytest.raises(ValueError, match=r"^T must be at least 1, got 0"):
         coin_flip_regret(0)
+
+
+def test_what_is_no_function_is_refused_by_name():
+    with pytest.raises(TypeError, match=r"^project must be a function, got 3$"):
+        projected_sgd(lambda t, x: x, [1.0], [1.0], 3)
+    with pytest.raises(TypeError, match=r"^grad must be a function, got 3$"):
+        projected_sgd(3, [1.0], [1.0])
+
+
+def test_a_distance_that_overflows_is_refused():
+    with pytest.raises(ValueError, match=r"^theta and center must keep the result finite, got inf"):
+        project_ball([1.7e308, 1.7e308])
