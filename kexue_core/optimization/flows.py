@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kexue_core import _checks
+from kexue_core.optimization._common import function
 
 __all__ = ["gradient_flow", "steepest_direction", "natural_gradient"]
 
@@ -35,6 +36,8 @@ def gradient_flow(grad: Callable[[Array], ArrayLike], x0: ArrayLike, times: Arra
 
     Raises
     ------
+    TypeError
+        If ``grad`` is not callable.
     ValueError
         If a time is negative or less than the one before, ``grad`` returns another shape, or a value is not finite.
 
@@ -47,7 +50,7 @@ def gradient_flow(grad: Callable[[Array], ArrayLike], x0: ArrayLike, times: Arra
     >>> gradient_flow(lambda x: x, [2.0], [0, np.log(2)]).ravel().round(6).tolist()
     [2.0, 1.0]
     """
-    x = _checks.array("x0", x0, core=1)
+    grad, x = function("grad", grad), _checks.array("x0", x0, core=1)
     times = _checks.array("times", times, ndim=1, core=1, low=0)
     if (np.diff(times) < 0).any():
         raise ValueError(f"times must not decrease, got {times.tolist()!s:.60}")
@@ -132,7 +135,7 @@ def natural_gradient(grad: ArrayLike, fisher: ArrayLike) -> Array:
     Raises
     ------
     ValueError
-        If ``fisher`` is not symmetric and positive, the shapes do not fit, or a value is not finite.
+        If ``fisher`` is not symmetric and, within rounding, positive, the shapes do not fit, or a value is not finite.
 
     References
     ----------
@@ -155,7 +158,7 @@ def natural_gradient(grad: ArrayLike, fisher: ArrayLike) -> Array:
     try:
         np.linalg.cholesky(scaled)
     except np.linalg.LinAlgError:
-        raise ValueError(f"fisher must be positive, got eigenvalue {np.linalg.eigvalsh(fisher).min():.3g}") from None
+        raise ValueError(f"fisher must be positive, got {np.linalg.eigvalsh(scaled).min():.3g} of its size") from None
     column = np.broadcast_to(grad, (*batch, d))[..., None]
     with np.errstate(over="ignore", invalid="ignore"):
         return _checks.result(np.linalg.solve(scaled, column)[..., 0] / size[..., 0], "grad", "fisher")

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kexue_core import _checks
+from kexue_core.optimization._common import function
 
 __all__ = ["fokker_planck_matrix", "markov_semigroup", "langevin_path"]
 
@@ -154,7 +155,7 @@ def langevin_path(
     ValueError
         If ``step`` is not positive, ``score`` returns another shape, or a value is not finite.
     TypeError
-        If ``rng`` is no generator.
+        If ``score`` is not callable or ``rng`` is no generator.
 
     References
     ----------
@@ -166,7 +167,7 @@ def langevin_path(
     >>> bool(abs(path[-1].var() - 4 / 3) < 0.1)
     True
     """
-    x = _checks.array("x0", x0, core=1)
+    score, x = function("score", score), _checks.array("x0", x0, core=1)
     step = _checks.number("step", step, low=0, open="low")
     n_steps, rng = _checks.integer("n_steps", n_steps, low=0), _checks.generator("rng", rng)
     path = np.empty((n_steps + 1, *x.shape))

@@ -162,3 +162,8 @@ def test_a_chain_that_runs_away_is_refused():
         langevin_path(lambda x: -x, [1.0], 0.0, 1, rng())
     with pytest.raises(TypeError, match=r"^rng must be a numpy.random.Generator"):
         langevin_path(lambda x: -x, [1.0], 0.1, 1, 3)
+
+
+def test_what_is_no_function_is_refused_by_name():
+    with pytest.raises(TypeError, match=r"^score must be a function, got 3$"):
+        langevin_path(3, [1.0], 0.1, 1, rng())

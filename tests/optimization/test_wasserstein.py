@@ -203,3 +203,28 @@ def test_a_step_refuses_what_has_no_unique_minimum():
         jko_step_1d([0.0, 1.0], flat, flat, 0)
     with pytest.raises(ValueError, match=r"^std must not be negative"):
         gaussian_jko_step(0.0, -1.0, 1.0)
+
+
+def test_what_is_no_function_is_refused_by_name():
+    with pytest.raises(TypeError, match=r"^curvature must be a function, got 3$"):
+        jko_step_1d([0.0, 1.0], np.sin, 3, 1.0)
+    with pytest.raises(TypeError, match=r"^slope must be a function, got 3$"):
+        jko_step_1d([0.0, 1.0], 3, np.sin, 1.0)
+
+
+def test_each_pair_of_a_batch_is_measured_by_its_own_size():
+    variances = np.reshape([1e300, 1e-300], (2, 1, 1))
+    np.testing.assert_allclose(bures_wasserstein([0.0], variances, [0.0], 4 * variances), [1e300, 1e-300], rtol=1e-14)
+    assert bures_wasserstein(np.zeros((0, 1)), variances[:0], [0.0], [[1.0]]).shape == (0,)
+
+
+def test_singular_covariances_cost_half_of_the_digits():
+    for seed in range(100):
+        x, y = rng(seed).integers(-3, 4, size=(2, 3))
+        found = bures_wasserstein(np.zeros(3), np.outer(x, x), np.zeros(3), np.outer(y, y))
+        assert found == pytest.approx(x @ x + y @ y - 2 * abs(x @ y), abs=1e-7 * max(x @ x, y @ y))
+
+
+def test_quantiles_too_near_are_shown():
+    with pytest.raises(ValueError, match=r"^quantiles must lie farther apart .*, got \[-1e-18, 4.6e-09\]"):
+        jko_step_1d([-1e-18, 4.6e-9], lambda x: x, lambda x: 1 + 0 * x, 5e134)
