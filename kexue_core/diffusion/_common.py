@@ -27,28 +27,39 @@ def decreasing_times(times: ArrayLike, *, zero: bool = False) -> list[float]:
     return times.tolist()
 
 
-def denoised(denoise: Denoiser, x: Array, t: Any, shape: tuple[int, ...]) -> Array:
-    """Return ``denoise(x, t)``, finite and of the given shape; the denoiser gets a copy of ``x``, its own."""
-    value = _checks.array("denoise(x, t)", denoise(x.copy(), t))
-    if value.shape != shape:
-        raise ValueError(f"denoise(x, t) must have the shape {shape} of x, got {value.shape}")
+def function(name: str, value: Any) -> Callable[..., Any]:
+    """Return ``value`` if it can be called."""
+    if not callable(value):
+        raise TypeError(f"{name} must be a function, got {value!r:.60}")
     return value
+
+
+def denoised(denoise: Denoiser, x: Array, t: Any, shape: tuple[int, ...], name: str = "denoise") -> Array:
+    """Return ``denoise(x, t)``, finite and of the given shape; the denoiser gets a copy of ``x``, its own."""
+    value = _checks.array(f"{name}(x, t)", function(name, denoise)(x.copy(), t))
+    if value.shape != shape:
+        raise ValueError(f"{name}(x, t) must have the shape {shape} of x, got {value.shape}")
+    return value
+
+
+def report(callback: Callback | None, t: Any, x: Array) -> None:
+    """Show a copy of the state to the callback, if there is one."""
+    if callback is not None:
+        function("callback", callback)(t, x.copy())
 
 
 def descend(denoise: Denoiser, x: Array, schedule: Any, step: Any, noise: Any, callback: Callback | None) -> Array:
     """Return ``x_0`` of a chain: ``u_t D + v_t x`` with ``step = (u, v)``, and ``noise(t, x, D)`` unless it is None."""
     u, v = step
     for i in range(len(u) - 1, -1, -1):
-        if callback is not None:
-            callback(i + 1, x.copy())
+        report(callback, i + 1, x)
         a, b = schedule.bar_alpha[i], schedule.bar_beta[i]
         with np.errstate(over="ignore", invalid="ignore"):
             guess = denoised(denoise, x / a, b / a, x.shape)
             mean, added = u[i] * guess + v[i] * x, noise(i + 1, x, guess)
             x = mean if added is None else mean + added
     x = _checks.result(x, "x", "sigma")
-    if callback is not None:
-        callback(0, x.copy())
+    report(callback, 0, x)
     return x
 
 

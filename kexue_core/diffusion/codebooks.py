@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kexue_core import _checks
-from kexue_core.diffusion._common import Array, Callback, Denoiser, denoised, descend
+from kexue_core.diffusion._common import Array, Callback, Denoiser, denoised, descend, function
 from kexue_core.diffusion.ancestral import posterior_coefficients, reverse_noise
 from kexue_core.diffusion.schedules import Schedule
 
@@ -187,7 +187,7 @@ def codebook_encode(
 
     def choose(t, x, guess, book):
         a, b = bar_alpha[t - 1], bar_beta[t - 1]
-        aim = denoised(toward, x / a, b / a, x.shape) if callable(toward) else toward
+        aim = denoised(toward, x / a, b / a, x.shape, "toward") if callable(toward) else toward
         with np.errstate(over="ignore", invalid="ignore"):
             away = aim - guess
             rates = (away @ book.T if book.ndim == 2 else (book @ away[..., None])[..., 0]) * (u[t - 1] / sigma[t - 1])
@@ -217,6 +217,7 @@ def _start(x, schedule, sigma):
 
 def _named(codebook, sigma, choose):
     """Return the noise of each step for `descend`: the chosen codeword, and none in the last step."""
+    function("codebook", codebook)
 
     def noise(t, x, guess):
         if t == 1:

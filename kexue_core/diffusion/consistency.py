@@ -25,6 +25,7 @@ from kexue_core.diffusion._common import (
     line,
     line_mixture,
     not_negative,
+    report,
     shares,
 )
 
@@ -252,11 +253,9 @@ def consistency_sample(
     for i, t in enumerate(times.tolist()):
         if i:
             x = (1 - t) * x + t * rng.standard_normal(x.shape)
-        if callback is not None:
-            callback(t, x.copy())
-        x = denoised(consistency, x, t, x.shape)
-    if callback is not None:
-        callback(0.0, x.copy())
+        report(callback, t, x)
+        x = denoised(consistency, x, t, x.shape, "consistency")
+    report(callback, 0.0, x)
     return x.copy()
 
 
@@ -310,7 +309,7 @@ def _step(f, x, t, s, means, stds, weights, at, p):
         middle = (1 - s) * means + C / V * off
         width = stds * (t - s) / np.sqrt(V)
         landed = _checks.result(middle[..., None] + width[:, None] * at, "x", "means", "stds")[..., None]
-    values = denoised(f, landed, s, landed.shape)[..., 0]
+    values = denoised(f, landed, s, landed.shape, "consistency")[..., 0]
     return ((values @ p) * share).sum(axis=-1, keepdims=True)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kexue_core import _checks
-from kexue_core.diffusion._common import Array, Callback, Denoiser, decreasing_times, denoised
+from kexue_core.diffusion._common import Array, Callback, Denoiser, decreasing_times, denoised, report
 
 __all__ = ["MULTISTEP", "solve_multistep", "insert_times", "fit_inserted_times"]
 
@@ -101,8 +101,7 @@ def solve_multistep(
     start = x
     for i, u in enumerate(times[1:]):
         t = times[i]
-        if callback is not None:
-            callback(t, x.copy())
+        report(callback, t, x)
         d = x / np.hypot(1, t) if analytic_first and i == 0 else (x - denoised(denoise, x, t, x.shape)) / t
         _remember(past, t, x - t * d, d)
         now = min(i + 1, order) if method == "ipndm" else min(i + 1, order, steps - i)
@@ -117,8 +116,7 @@ def solve_multistep(
             else:
                 x = _exponential(x, past, u, now)
     x = _checks.result(x, "denoise")
-    if callback is not None:
-        callback(times[-1], x.copy())
+    report(callback, times[-1], x)
     return x
 
 
@@ -140,7 +138,8 @@ def insert_times(times: ArrayLike, r: ArrayLike) -> NDArray[np.float64]:
     Raises
     ------
     ValueError
-        If times are too few, unsorted or not positive, or an exponent is not inside ``(0, 1)``.
+        If times are too few, unsorted or not positive, or an exponent is not inside ``(0, 1)`` or leads to a time that
+        rounds to a neighbour.
 
     References
     ----------
@@ -159,6 +158,8 @@ def insert_times(times: ArrayLike, r: ArrayLike) -> NDArray[np.float64]:
         raise ValueError(f"r must be a number or one for each of {len(times) - 1} steps, got shape {r.shape}")
     refined = np.repeat(times, 2)[:-1]
     refined[1::2] = times[1:] ** r * times[:-1] ** (1 - r)
+    if (np.diff(refined) >= 0).any():
+        raise ValueError(f"r must be so far from 0 and 1 that the new times differ from the old, got {r}")
     return refined
 
 

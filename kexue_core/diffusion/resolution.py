@@ -52,13 +52,7 @@ def average_pool(x: ArrayLike, s: int) -> NDArray[np.float64]:
     >>> average_pool([[1.0, 3.0, 0.0, 0.0], [5.0, 7.0, 0.0, 4.0]], 2)
     array([[4., 1.]])
     """
-    x, s = _checks.array("x", x, core=2), _checks.integer("s", s, low=1)
-    if x.shape[-2] % s or x.shape[-1] % s:
-        raise ValueError(f"s must divide both sides of x, got s = {s} and shape {x.shape}")
-    blocks = x.reshape(*x.shape[:-2], x.shape[-2] // s, s, x.shape[-1] // s, s)
-    with np.errstate(over="ignore", invalid="ignore"):
-        pooled = blocks.mean(axis=(-3, -1))
-    return _checks.result(pooled, "x")
+    return _pooled("x", _checks.array("x", x, core=2), "s", _checks.integer("s", s, low=1))
 
 
 def pooling_response(omega: ArrayLike, s: int) -> NDArray[np.float64]:
@@ -127,11 +121,14 @@ def multiscale_losses(residual: ArrayLike, scales: Iterable[int]) -> NDArray[np.
     >>> multiscale_losses([[1.0, -1.0], [1.0, -1.0]], [1, 2])
     array([1., 0.])
     """
-    residual, scales = _checks.array("residual", residual, core=2), list(scales)
+    residual = _checks.array("residual", residual, core=2)
+    if isinstance(scales, Iterable) and not isinstance(scales, np.ndarray):
+        scales = list(scales)
+    scales = _checks.array("scales", scales, kind="integer", ndim=1, low=1).tolist()
     if not scales:
         raise ValueError("scales must hold at least one value, got none")
     with np.errstate(over="ignore"):
-        losses = [(average_pool(residual, s) ** 2).mean(axis=(-2, -1)) for s in scales]
+        losses = [(_pooled("residual", residual, "scales", s) ** 2).mean(axis=(-2, -1)) for s in scales]
     return _checks.result(np.stack(losses, axis=-1), "residual")
 
 
@@ -249,11 +246,20 @@ def remaining_uncertainty(snr: ArrayLike, n: int, *, exponent: float = 1.0, k_ma
     snr, n = _checks.array("snr", snr, low=0), _checks.integer("n", n, low=2)
     power = power_law_spectrum(n, exponent)
     square = _square_frequencies(n)
-    kept = (square > 0) & (square <= _checks.number("k_max", k_max, low=1) ** 2)
+    kept = (square > 0) & (square <= min(_checks.number("k_max", k_max, low=1), n) ** 2)
     values, counts = np.unique(power[kept], return_counts=True)
     with np.errstate(over="ignore"):
         open_part = counts * values / (1 + snr[..., None] * values)
     return (open_part.sum(axis=-1) / (counts * values).sum())[()]
+
+
+def _pooled(of, x, by, s):
+    if x.shape[-2] % s or x.shape[-1] % s:
+        raise ValueError(f"{by} must divide both sides of {of}, got {by} = {s} and shape {x.shape}")
+    blocks = x.reshape(*x.shape[:-2], x.shape[-2] // s, s, x.shape[-1] // s, s)
+    with np.errstate(over="ignore", invalid="ignore"):
+        pooled = blocks.mean(axis=(-3, -1))
+    return _checks.result(pooled, of)
 
 
 def _square_frequencies(n):

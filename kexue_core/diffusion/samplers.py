@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kexue_core import _checks
-from kexue_core.diffusion._common import Array, Callback, Denoiser, decreasing_times, denoised
+from kexue_core.diffusion._common import Array, Callback, Denoiser, decreasing_times, denoised, function, report
 
 __all__ = ["METHODS", "Method", "steps_at_nfe", "solve_diffusion_ode", "solve_reference", "trajectory"]
 
@@ -191,7 +191,7 @@ def solve_diffusion_ode(
     r, scale = _step_options(method, r, scale, len(times) - 1)
     v = _velocity(denoise)
     for i, (t, u) in enumerate(pairwise(times)):
-        _report(callback, t, x)
+        report(callback, t, x)
         d = x / np.hypot(1, t) if analytic_first and i == 0 else v(x, t)
         with np.errstate(over="ignore", invalid="ignore"):
             step = d if u == 0 else direction(v, x, t, u, d, r[i])  # ours alone: it becomes the next state
@@ -199,7 +199,7 @@ def solve_diffusion_ode(
             step += x
             x = step
     x = _checks.result(x, "denoise")
-    _report(callback, times[-1], x)
+    report(callback, times[-1], x)
     return x
 
 
@@ -239,7 +239,8 @@ def solve_reference(
     Raises
     ------
     ValueError
-        If times are too few, unsorted or not positive, ``substeps < 1``, or a value is not finite.
+        If times are too few, unsorted or not positive, or their ratio overflows, ``substeps < 1``, or a value is not
+        finite.
 
     References
     ----------
@@ -252,6 +253,8 @@ def solve_reference(
     array([1.414])
     """
     x, times = _checks.array("x", x, core=1), decreasing_times(times)
+    if times[0] / times[-1] == np.inf:
+        raise ValueError(f"times must have a finite ratio of the first and the last, got {times[0]} and {times[-1]}")
     substeps = _checks.integer("substeps", substeps, low=1)
 
     def slope(x, t):
@@ -259,7 +262,7 @@ def solve_reference(
 
     with np.errstate(over="ignore", invalid="ignore"):
         for t, u in pairwise(times):
-            _report(callback, t, x)
+            report(callback, t, x)
             n = int(np.ceil(substeps * np.log(t / u) / np.log(times[0] / times[-1])))
             h, nodes = np.log(u / t) / n, np.geomspace(t, u, 2 * n + 1).tolist()
             for a, middle, b in zip(nodes[:-1:2], nodes[1::2], nodes[2::2]):
@@ -269,7 +272,7 @@ def solve_reference(
                 k4 = slope(x + h * k3, b)
                 x = x + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
     x = _checks.result(x, "denoise")
-    _report(callback, times[-1], x)
+    report(callback, times[-1], x)
     return x
 
 
@@ -308,7 +311,7 @@ def trajectory(
     array([8.062, 1.414, 1.005])
     """
     states: list[Array] = []
-    sampler(denoise, x, times, callback=lambda t, state: states.append(state), **options)
+    function("sampler", sampler)(denoise, x, times, callback=lambda t, state: states.append(state), **options)
     return np.stack(states)
 
 
@@ -319,11 +322,6 @@ def _velocity(denoise):
             return np.divide(d, t, out=d)
 
     return v
-
-
-def _report(callback, t, x):
-    if callback is not None:
-        callback(t, x.copy())
 
 
 def _step_options(method, r, scale, n_steps):

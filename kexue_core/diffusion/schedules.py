@@ -44,7 +44,7 @@ def edm_time_steps(n: int, *, t_min: float = 0.002, t_max: float = 80.0, rho: fl
     Raises
     ------
     ValueError
-        If ``n < 2``, a number is not positive, or ``t_min >= t_max``.
+        If ``n < 2``, a number is not positive, ``t_min >= t_max``, or two times round to the same number.
 
     References
     ----------
@@ -64,7 +64,10 @@ def edm_time_steps(n: int, *, t_min: float = 0.002, t_max: float = 80.0, rho: fl
     # number.
     w = np.arange(1, n - 1) / (n - 1)
     inner = t_max * np.exp(rho * np.log1p(w * np.expm1(np.log(t_min / t_max) / rho)))
-    return np.concatenate([[t_max], inner, [t_min]])
+    times = np.concatenate([[t_max], inner, [t_min]])
+    if not (np.diff(times) < 0).all():
+        raise ValueError(f"n and rho must keep neighbouring times apart, got n = {n} and rho = {rho}")
+    return times
 
 
 class Schedule(NamedTuple):
@@ -100,12 +103,13 @@ def ddpm_schedule(T: int, *, kind: str = "article") -> Schedule:
     -------
     schedule : Schedule
         Read-only arrays of length ``T``: ``alpha, beta, bar_alpha, bar_beta, bar_alpha_prev, bar_beta_prev``, all in
-        ``(0, 1)`` but for ``bar_alpha_prev[0] = 1`` and ``bar_beta_prev[0] = 0``.
+        ``(0, 1)`` but for ``bar_alpha_prev[0] = 1`` and ``bar_beta_prev[0] = 0``; ``bar_beta`` rounds to 1 where
+        ``bar_alpha`` is below 1e-8, for ``T`` above 3000.
 
     Raises
     ------
     ValueError
-        If ``T < 1`` or the kind is unknown.
+        If ``T < 1``, the kind is unknown, or ``bar_alpha_T`` is below the smallest double, from ``T`` near 140000 on.
 
     References
     ----------
@@ -121,9 +125,9 @@ def ddpm_schedule(T: int, *, kind: str = "article") -> Schedule:
     T = _checks.integer("T", T, low=1)
     _checks.choice("kind", kind, ("article", "linear", "cosine"))
     if kind == "article":
-        return _schedule(np.log1p(-0.02 * np.arange(1, T + 1) / T))
+        return _reaching("T", _schedule(np.log1p(-0.02 * np.arange(1, T + 1) / T)))
     if kind == "linear":
-        return _schedule(np.log1p(-np.linspace(1e-4, 0.02, T)))
+        return _reaching("T", _schedule(np.log1p(-np.linspace(1e-4, 0.02, T))))
     angle = np.pi / 2 * (np.arange(T + 1) / T + 0.008) / 1.008
     # 1 - cos^2(b) / cos^2(a) without the cancellation that costs 4 digits where steps are small.
     ratio = np.sin(np.diff(angle)) * np.sin(angle[1:] + angle[:-1]) / np.cos(angle[:-1]) ** 2
@@ -161,10 +165,7 @@ def schedule_from_betas(betas: ArrayLike) -> Schedule:
     np.float64(14.615)
     """
     betas = _checks.array("betas", betas, ndim=1, core=1, low=0, high=1, open="both")
-    schedule = _schedule(np.log1p(-betas))
-    if schedule.bar_alpha[-1] < np.finfo(float).tiny:
-        raise ValueError(f"betas must leave bar_alpha_T above 2e-308, got {schedule.bar_alpha[-1]}")
-    return schedule
+    return _reaching("betas", _schedule(np.log1p(-betas)))
 
 
 def respace(schedule: Schedule, n: int) -> Schedule:
@@ -245,6 +246,13 @@ def shift_schedule(schedule: Schedule, s: float) -> Schedule:
     if a[-1] < np.finfo(float).tiny:
         raise ValueError(f"s must leave bar_alpha_T above 2e-308, got {s}")
     return _from_levels(a, b)
+
+
+def _reaching(name, schedule):
+    """Return a schedule whose last ``bar_alpha`` can be divided by."""
+    if not schedule.bar_alpha[-1] >= np.finfo(float).tiny:
+        raise ValueError(f"{name} must leave bar_alpha_T above 2e-308, got {schedule.bar_alpha[-1]}")
+    return schedule
 
 
 def _from_levels(a, b):

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kexue_core import _checks
-from kexue_core.diffusion._common import Callback, Denoiser, decreasing_times, denoised
+from kexue_core.diffusion._common import Callback, Denoiser, decreasing_times, denoised, report
 from kexue_core.diffusion.denoisers import denoise_gaussian
 from kexue_core.diffusion.samplers import METHODS, solve_diffusion_ode
 
@@ -193,14 +193,12 @@ def sample_tuned(
         return solve_diffusion_ode(tuned, x, times, method=method, callback=callback)
     rng = _checks.generator("rng", rng)
     for t, u in pairwise(times):
-        if callback is not None:
-            callback(t, x.copy())
+        report(callback, t, x)
         kept, D = (u / t) ** 2, tuned(x, t)
         with np.errstate(over="ignore", invalid="ignore"):
             x = D + kept * (x - D) + u * np.sqrt(1 - kept) * rng.standard_normal(shape)
     x = _checks.result(x, "denoise")
-    if callback is not None:
-        callback(times[-1], x.copy())
+    report(callback, times[-1], x)
     return x
 
 

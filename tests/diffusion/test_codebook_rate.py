@@ -108,6 +108,12 @@ def test_a_batch_of_recursions_is_a_loop():
     assert codebook_errors(schedule, np.ones(0), [1.0]).shape == (0, 1)
 
 
+def test_codes_beyond_an_integer_of_64_bits_are_refused():
+    with pytest.raises(ValueError, match=f"size must be at most {2**63}, got {2**70}"):
+        unpack_codes((2**65).to_bytes(9, "big"), 2**70, 1)
+    assert unpack_codes(pack_codes([2**63 - 1], 2**63), 2**63, 1).tolist() == [2**63 - 1]
+
+
 def test_nothing_to_code_leaves_no_error():
     assert codebook_errors(exact_schedule(5), 4, [0.0, 0.0]).tolist() == [0, 0]
 

@@ -244,7 +244,10 @@ def test_the_table_is_a_cubic_inside_its_grid_and_constant_outside():
         (lambda: consistency_mixture([1.0], 0.5, means=[[0.0]], stds=[1.0, 2.0]), "stds must be a number or have"),
         (lambda: flow_velocity_variance([np.nan], 0.5, **TWO), "x must not contain NaN"),
         (lambda: consistency_step(lambda x, t: x, [1.0], 0.5, 0.5, **TWO), "s must be below t = 0.5, got 0.5"),
-        (lambda: consistency_step(lambda x, t: x[0], [1.0], 0.5, 0.2, **TWO), r"denoise\(x, t\) must have the shape"),
+        (
+            lambda: consistency_step(lambda x, t: x[0], [1.0], 0.5, 0.2, **TWO),
+            r"consistency\(x, t\) must have the shape",
+        ),
         (lambda: train_consistency([1.0, 0.5], GRID, **TWO), "times must go from at most 1 to 0, got 1.0 and 0.5"),
         (lambda: train_consistency([2.0, 0.0], GRID, **TWO), "times must go from at most 1 to 0, got 2.0 and 0.0"),
         (lambda: train_consistency([0.0, 1.0], GRID, **TWO), "times must be strictly decreasing"),

@@ -248,6 +248,11 @@ def test_a_mixture_of_positive_widths_returns_the_point_however_small_the_noise(
         np.testing.assert_allclose(denoise_mixture(x, t, means=[[-1.0, 0.0], [1.0, 0.5]], stds=[0.5, 1.0]), x)
 
 
+def test_what_is_no_function_has_no_velocity():
+    with pytest.raises(TypeError, match=r"^denoise must be a function, got 3$"):
+        velocity(3, [1.0], 1.0)
+
+
 def test_data_beyond_the_range_are_blamed_and_not_the_time():
     with pytest.raises(ValueError, match="the distances of x and the data must keep the result finite"):
         denoise_points([1.0], 1.0, points=[[-1e200], [1e200]])

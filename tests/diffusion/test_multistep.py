@@ -167,6 +167,8 @@ def test_bad_input_is_named(options, match):
 def test_bad_exponents_are_named():
     with pytest.raises(ValueError, match=r"r must be inside \(0, 1\), got"):
         insert_times([2.0, 1.0], 0.0)
+    with pytest.raises(ValueError, match=r"r must be so far from 0 and 1 that .*, got 1e-17"):
+        insert_times([2.0, 1.0], 1e-17)
     with pytest.raises(ValueError, match="one for each of 1 steps, got"):
         insert_times([2.0, 1.0], [0.3, 0.5])
     with pytest.raises(ValueError, match="r must"):

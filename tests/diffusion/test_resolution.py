@@ -84,6 +84,7 @@ def test_the_uncertainty_falls_from_one_and_a_batch_equals_the_loop():
     ratio = np.r_[0, np.geomspace(1e-3, 1e6, 11)]
     share = remaining_uncertainty(ratio, 64)
     assert share[0] == 1
+    assert remaining_uncertainty(1.0, 8, k_max=1e200) == remaining_uncertainty(1.0, 8, k_max=8)
     assert (np.diff(share) < 0).all()
     assert share.tolist() == pytest.approx([remaining_uncertainty(r, 64) for r in ratio], rel=1e-15)
 
@@ -94,6 +95,12 @@ def test_the_uncertainty_falls_from_one_and_a_batch_equals_the_loop():
         (lambda: average_pool(np.ones((4, 6)), 4), "s must divide both sides of x, got s = 4 and shape \\(4, 6\\)"),
         (lambda: average_pool(np.ones((4, 4)), 0), "s must be at least 1, got 0"),
         (lambda: multiscale_losses(np.ones((4, 4)), []), "scales must hold at least one value, got none"),
+        (lambda: multiscale_losses(np.ones((4, 4)), 3), r"scales must have 1 axis, got shape \(\)"),
+        (lambda: multiscale_losses(np.ones((4, 4)), [1, 0]), "scales must be at least 1, got 0"),
+        (
+            lambda: multiscale_losses(np.ones((4, 6)), iter([1, 4])),
+            "scales must divide both sides of residual, got",
+        ),
         (lambda: power_law_spectrum(64, -500.0), "exponent must keep the result finite, got"),
         (lambda: remaining_uncertainty(-1.0, 4), "snr must not be negative, got -1"),
         (lambda: remaining_uncertainty(1.0, 4, k_max=0.5), "k_max must be at least 1, got 0.5"),

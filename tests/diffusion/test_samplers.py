@@ -366,3 +366,19 @@ def test_a_callback_or_a_denoiser_that_writes_into_its_argument_changes_nothing(
 @every_sampler
 def test_an_empty_batch_gives_an_empty_sample(sampler, times):
     assert sampler(MIXTURE, np.zeros((0, 2)), times, rng=np.random.default_rng(0)).shape == (0, 2)
+
+
+@every_sampler
+def test_what_is_no_function_is_refused_by_name(sampler, times):
+    rng = np.random.default_rng(0)
+    with pytest.raises(TypeError, match=r"^denoise must be a function, got 3$"):
+        sampler(3, START, times, rng=rng)
+    with pytest.raises(TypeError, match=r"^callback must be a function, got 'show'$"):
+        sampler(MIXTURE, START, times, rng=rng, callback="show")
+    with pytest.raises(TypeError, match=r"^sampler must be a function, got None$"):
+        trajectory(None, MIXTURE, START, times)
+
+
+def test_times_whose_ratio_overflows_are_refused():
+    with pytest.raises(ValueError, match=r"times must have a finite ratio .*, got 1e\+200 and 1e-200"):
+        solve_reference(lambda x, t: 0 * x, [1e200], [1e200, 1.0, 1e-200])

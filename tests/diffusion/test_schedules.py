@@ -146,6 +146,12 @@ def test_the_arrays_of_a_schedule_are_read_only_and_named():
     ("call", "message"),
     [
         (lambda: ddpm_schedule(0), "T must be at least 1, got 0"),
+        (lambda: ddpm_schedule(200000), "T must leave bar_alpha_T above 2e-308, got 0.0"),
+        (lambda: ddpm_schedule(200000, kind="linear"), "T must leave bar_alpha_T above 2e-308, got 0.0"),
+        (
+            lambda: edm_time_steps(5, rho=1e-20),
+            "n and rho must keep neighbouring times apart, got n = 5 and",
+        ),
         (lambda: ddpm_schedule(5, kind="sigmoid"), "kind must be one of 'article', 'linear', 'cosine', got 'sigmoid'"),
         (lambda: respace(ARTICLE, 1001), "n must be at most 1000, got 1001"),
         (lambda: respace(ARTICLE, 0), "n must be at least 1, got 0"),
