@@ -255,7 +255,8 @@ def sphere_metric(x: ArrayLike, radius: float = 1.0) -> NDArray[Any]:
            [0., 1.]])
     """
     x, radius = _plane("x", x), _checks.number("radius", radius, low=0, open="low")
-    return _diagonal(radius**2 + 0 * x[..., 0], (radius * np.sin(x[..., 0])) ** 2)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _diagonal(radius * radius + 0 * x[..., 0], (radius * np.sin(x[..., 0])) ** 2, "radius")
 
 
 def torus_metric(x: ArrayLike, outer: float = 2.0, inner: float = 1.0) -> NDArray[Any]:
@@ -290,8 +291,8 @@ def torus_metric(x: ArrayLike, outer: float = 2.0, inner: float = 1.0) -> NDArra
     """
     x, inner = _plane("x", x), _checks.number("inner", inner, low=0, open="low")
     outer = _checks.number("outer", outer, low=inner, open="low")
-    with np.errstate(over="ignore"):
-        return _diagonal(inner**2 + 0 * x[..., 0], (outer + inner * np.cos(x[..., 0])) ** 2)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _diagonal(inner * inner + 0 * x[..., 0], (outer + inner * np.cos(x[..., 0])) ** 2, "outer", "inner")
 
 
 def half_plane_metric(x: ArrayLike) -> NDArray[Any]:
@@ -375,10 +376,10 @@ def _plane(name, x):
     return _checks.array(name, x, kind="complex", core=1, last=2)
 
 
-def _diagonal(first, second):
+def _diagonal(first, second, *names):
     g = np.zeros((*first.shape, 2, 2), dtype=first.dtype)
     g[..., 0, 0], g[..., 1, 1] = first, second
-    return _checks.result(g, "x")
+    return _checks.result(g, "x", *names)
 
 
 def _riemann(metric, x, indefinite):

@@ -193,9 +193,10 @@ def gamma_fourier_line(
 ) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
     """Return ``x`` and ``Gamma(sigma + i x)`` on a whole vertical line by one fast Fourier transform.
 
-    Samples ``e^(sigma omega) exp(-e^omega)`` on a window that ends at ``log(5 sigma + 60)``. The absolute error is
-    about ``1e-16 Gamma(sigma)``, at the ends of the line that of ``Gamma`` itself; so digits are lost like
-    ``e^(pi |x| / 2)``: 5 of 16 at ``|x| = 10``.
+    Samples ``e^(sigma omega) exp(-e^omega)`` on a window that ends at ``log(5 sigma + 60)``. If ``n``
+    is at least ``(8 + sigma / 2) length``, the absolute error is about ``1e-16 (1 + sigma) Gamma(sigma)``; if not, it
+    is that of ``Gamma`` at the ends of the line, where it has not faded. So digits are lost like ``e^(pi |x| / 2)``: 5
+    of 16 at ``|x| = 10``.
 
     Parameters
     ----------

@@ -241,6 +241,13 @@ def test_a_fine_mesh_knows_the_curvature_of_the_sphere():
     assert angle_deficit(vertices, faces)[0] / (area / 3) == pytest.approx(1, abs=2e-3)
 
 
+def test_radii_whose_squares_overflow_are_refused():
+    with pytest.raises(ValueError, match=r"x and radius must keep the result finite, got inf"):
+        sphere_metric([1.0, 0.0], radius=1e200)
+    with pytest.raises(ValueError, match=r"x, outer and inner must keep the result finite, got inf"):
+        torus_metric([1.0, 0.0], outer=1e201, inner=1e200)
+
+
 def test_bad_meshes_are_refused():
     corners = np.eye(3)
     for bad in ([[0, 1, 3]], [[0, 1, -1]]):

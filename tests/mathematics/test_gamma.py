@@ -199,6 +199,12 @@ def test_the_transformed_line_agrees_with_scipy_and_plancherel(sigma, n):
     assert energy == pytest.approx(2 * np.pi * 4**-sigma * special.gamma(2 * sigma), rel=1e-12)
 
 
+@pytest.mark.parametrize("sigma", [0.6, 3.0, 40.0, 170.0])
+def test_so_many_samples_of_the_line_are_enough(sigma):
+    x, values = gamma_fourier_line(sigma, n=int(np.ceil((8 + sigma / 2) * 80)))
+    np.testing.assert_allclose(values, special.gamma(sigma + 1j * x), atol=1e-15 * (1 + sigma) * special.gamma(sigma))
+
+
 def test_the_residues_are_the_coefficients_of_the_exponential():
     expected = [(-1) ** k / math.factorial(k) for k in range(21)]
     np.testing.assert_allclose(gamma_residues(20), expected, atol=3e-16)
