@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from kexue_core import _checks
@@ -66,7 +66,7 @@ def build_automaton(shapes: Sequence[Sequence[Piece]]) -> Automaton:
     >>> ends_in_c.edges, ends_in_c.accepting
     (({'a': 0, 'b': 0, 'c': 1}, {}), (False, True))
     """
-    shapes = [[_piece(piece) for piece in shape] for shape in shapes]
+    shapes = [[_piece(piece) for piece in _each(shape)] for shape in _each(shapes)]
     if not shapes:
         raise ValueError("shapes must not be empty, got none")
     start = _closure({(s, 0, 0) for s in range(len(shapes))}, shapes)
@@ -104,7 +104,7 @@ def run_automaton(automaton: Automaton, text: str) -> list[int]:
     Raises
     ------
     TypeError
-        If ``text`` is not a string.
+        If ``automaton`` is none, or ``text`` is not a string.
 
     References
     ----------
@@ -115,6 +115,7 @@ def run_automaton(automaton: Automaton, text: str) -> list[int]:
     >>> run_automaton(build_automaton([[("ab", 0, None), ("c", 1, 1)]]), "abcb")
     [0, 0, 0, 1]
     """
+    _checks.instance("automaton", automaton, Automaton)
     _checks.string("text", text)
     states = [0]
     for character in text:
@@ -152,7 +153,7 @@ def path_counts(automaton: Automaton) -> list[int]:
     >>> path_counts(build_automaton([[("ab", 1, 2)]]))
     [6, 3, 1]
     """
-    if "counts" not in automaton._kept:
+    if "counts" not in _checks.instance("automaton", automaton, Automaton)._kept:
         counts: list[int | None] = [None] * len(automaton)
         for _ in counts:  # a state at distance k from the farthest end is known after k rounds
             for state, edges in enumerate(automaton.edges):
@@ -247,7 +248,15 @@ def unrank_word(automaton: Automaton, rank: int) -> str:
     return word
 
 
+def _each(value):
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise TypeError(f"shapes must be a sequence of sequences of pieces, got {value!r:.60}")
+    return value
+
+
 def _piece(piece):
+    if not isinstance(piece, tuple | list) or len(piece) != 3:
+        raise TypeError(f"shapes must hold pieces (characters, low, high), got {piece!r:.60}")
     characters, low, high = piece
     if not _checks.string("characters", characters):
         raise ValueError(f"characters must not be empty, got {piece}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
 from kexue_core import _checks
@@ -73,6 +73,8 @@ def render_reader(papers: Sequence[PaperId]) -> str:
     >>> render_reader([PaperId("PMLR", "v235/hayou24a"), PaperId("IJCAI", "2023/12")])
     'https://papers.cool/venue/hayou24a@v235@PMLR,12@2023@IJCAI'
     """
+    if not isinstance(papers, Iterable):
+        raise TypeError(f"papers must be a sequence of PaperId, got {papers!r:.60}")
     papers = [_canonical(paper) for paper in papers]
     branches = {paper.source == "arxiv" for paper in papers}
     if len(branches) != 1:
@@ -181,7 +183,7 @@ def unrank_arxiv(rank: int) -> str:
 def _canonical(paper):
     _checks.instance("paper", paper, PaperId)
     written = _written(paper) if isinstance(paper.key, str) else ""
-    if paper.source not in HOMES or _fields(paper) != read_key(paper.source, written)[0]:
+    if not isinstance(paper.source, str) or paper.source not in HOMES or _fields(paper) != read_key(paper.source, written)[0]:
         raise ValueError(f"paper must be canonical, got {paper!r:.80}")
     return paper
 

@@ -144,7 +144,7 @@ def expand(index: InvertedIndex, query: str, *, complete: bool = True) -> list[R
     [{'gradients': 0.9}, {}, {'sparsemax': 0.8}, {'sparsemax': 0.8}, {'function': 0.4}]
     """
     terms = list(dict.fromkeys(tokenize(_checks.string("query", query))))
-    known, words = set(index.terms), []
+    known, words = set(_checks.instance("index", index, InvertedIndex).terms), []
     for place, term in enumerate(terms):
         last = complete and place == len(terms) - 1
         readings = _forms(term, known)
@@ -189,8 +189,8 @@ def rank(
     Returns
     -------
     hits : list of (int, float, int)
-        ``document, score, found``: how many of the words the document holds. Scores that differ by less than 1e-9 are
-        equal, of equals the first document comes first.
+        ``document, score, found``: how many of the words the document holds. Scores are put in order after they were
+        rounded to multiples of 1e-9, of equals the first document comes first.
 
     Raises
     ------
@@ -208,7 +208,7 @@ def rank(
     >>> [(document, found) for document, _, found in rank(index, expand(index, "sparse max gradient"))]
     [(0, 3), (2, 1)]
     """
-    k = _checks.integer("k", k, low=1)
+    k, _ = _checks.integer("k", k, low=1), _checks.instance("index", index, InvertedIndex)
     dials = dict.fromkeys(index.fields, (1.0, 0.75)) if fields is None else dict(fields)
     for name, (weight, _) in dials.items():
         _checks.number(f"fields[{_checks.choice('fields', name, index.fields)!r}]", weight, low=0)
@@ -266,6 +266,7 @@ def excerpt(
     >>> excerpt(index, "The map has gradients, and so has sparsemax.", expand(index, "sparse max"), width=20)
     ('so has sparsemax.', [(7, 16)])
     """
+    _checks.instance("index", index, InvertedIndex)
     rarity = {term: idf(index, term) for readings in words for term in readings}
     weighted = [{term: share * rarity[term] for term, share in readings.items()} for readings in words]
     return best_excerpt(_checks.string("text", text), weighted, _checks.integer("width", width, low=1))

@@ -80,7 +80,7 @@ def term_impacts(
     >>> documents.tolist(), contributions.round(3)
     ([0, 1], array([0.604, 0.426]))
     """
-    index.postings(term, index.fields[0])  # refuses what is no term
+    _checks.instance("index", index, InvertedIndex).postings(term, index.fields[0])  # refuses what is no term
     return _hits(index, [term], k1, b, idf, k1_plus_1, quantized, field)
 
 
@@ -126,7 +126,7 @@ def bm25_scores(
     >>> bm25_scores(index, "The ROAD!").round(3)
     array([1.03 , 0.853, 0.   ])
     """
-    scores = np.zeros(len(index))
+    scores = np.zeros(len(_checks.instance("index", index, InvertedIndex)))
     documents, found = _hits(index, tokenize(_checks.string("query", query)), k1, b, idf, k1_plus_1, quantized, field)
     scores[documents] = found
     return scores
@@ -220,6 +220,7 @@ def snippet(index: InvertedIndex, text: str, query: str, *, width: int = 160) ->
     >>> snippet(index, "A road is a road, and loss on the Road is a loss.", "road loss", width=20)
     ('a road, and loss on', [(2, 6), (12, 16)])
     """
+    _checks.instance("index", index, InvertedIndex)
     words = [{term: idf(index, term)} for term in dict.fromkeys(tokenize(_checks.string("query", query)))]
     return best_excerpt(_checks.string("text", text), words, _checks.integer("width", width, low=1))
 
@@ -257,6 +258,7 @@ def keywords(index: InvertedIndex, document: int, k: int = 10, *, field: str | N
     >>> [(term, round(weight, 3)) for term, weight in keywords(index, 0, 2)]
     [('to', 0.981), ('road', 0.94)]
     """
+    _checks.instance("index", index, InvertedIndex)
     k, weights = _checks.integer("k", k, low=1), Counter()
     for name in _chosen(index, field):
         contents = index.contents(document, name)
@@ -310,6 +312,7 @@ _KEPT: weakref.WeakKeyDictionary[InvertedIndex, dict[tuple, NDArray[np.float64]]
 
 def _hits(index, terms, k1, b, idf, k1_plus_1, quantized, field):
     """Return the documents that contain any of the terms, ascending, and their scores."""
+    _checks.instance("index", index, InvertedIndex)
     dials = _checks.number("k1", k1, low=0), _checks.number("b", b, low=0, high=1)
     dials = *dials, _checks.choice("idf", idf, IDF), bool(k1_plus_1), bool(quantized)
     scores, touched = np.zeros(len(index)), np.zeros(len(index), dtype=bool)

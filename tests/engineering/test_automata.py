@@ -72,6 +72,12 @@ def test_what_is_refused():
         (lambda: rank_word(finite, "abc"), ValueError, "word must be accepted by the automaton, got 'abc'"),
         (lambda: unrank_word(finite, 6), ValueError, "rank must be at most 5, got 6"),
         (lambda: run_automaton(finite, 7), TypeError, "text must be a string, got 7"),
+        (lambda: run_automaton("x", "a"), TypeError, "automaton must be a Automaton, got 'x'"),
+        (lambda: path_counts("x"), TypeError, "automaton must be a Automaton, got 'x'"),
+        (lambda: rank_word("x", "a"), TypeError, "automaton must be a Automaton, got 'x'"),
+        (lambda: build_automaton([[("a", 1)]]), TypeError, "shapes must hold pieces (characters, low, high), got ("),
+        (lambda: build_automaton(3), TypeError, "shapes must be a sequence of sequences of pieces, got 3"),
+        (lambda: build_automaton([3]), TypeError, "shapes must be a sequence of sequences of pieces, got 3"),
     ):
         with pytest.raises(error, match=re.escape(message)):
             call()

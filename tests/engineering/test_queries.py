@@ -172,6 +172,9 @@ def test_marks_are_whole_terms_and_a_better_reading_is_preferred():
 def test_bad_input_is_refused():
     with pytest.raises(TypeError, match="query must be a string, got 5"):
         expand(INDEX, 5)
+    for call in (lambda: expand("x", "q"), lambda: rank("x", []), lambda: excerpt("x", "text", [])):
+        with pytest.raises(TypeError, match="index must be a InvertedIndex, got 'x'"):
+            call()
     with pytest.raises(TypeError, match="word must be a string"):
         singular(None)
     with pytest.raises(TypeError, match="second must be a string"):
