@@ -53,8 +53,8 @@ def perturb_max(
     Raises
     ------
     ValueError
-        If ``x`` is empty, holds NaN or ``inf``, or a slice is all ``-inf``; if ``noise`` is unknown, ``nodes < 1`` or so
-        few that none meets the integrand, or ``tau <= 0``.
+        If ``x`` is empty, holds NaN or ``inf``, or a slice is all ``-inf``; if ``noise`` is unknown, ``nodes < 1`` or
+        so few that none meets the integrand, or ``tau <= 0``.
 
     References
     ----------
