@@ -35,18 +35,17 @@ def setup(app):
 
 
 class Lines(SphinxPostTransform):
-    """Keep together what belongs on one line, and apart the rows of a proof, which KaTeX sets closer than MathJax."""
+    """Keep together what belongs on one line."""
 
     default_priority = 900
 
     def run(self):
         """Put a short formula and the marks around it into one element; no number leaves its unit behind."""
         for text in list(self.document.findall(nodes.Text)):
-            if isinstance(text.parent, nodes.math_block) and r"\\[4pt]" in text:
-                text.parent.replace(text, nodes.Text(text.replace(r"\\[4pt]", r"\\[7pt]")))
-            elif re.search(r"\d [%°]", text) and not isinstance(
-                text.parent, nodes.literal | nodes.literal_block | nodes.raw
-            ):
+            literal = isinstance(
+                text.parent, nodes.literal | nodes.literal_block | nodes.math | nodes.math_block | nodes.raw
+            )
+            if re.search(r"\d [%°]", text) and not literal:
                 text.parent.replace(text, nodes.Text(re.sub(r"(?<=\d) (?=[%°])", "\u00a0", text)))
         for formula in list(self.document.findall(nodes.math)):
             if len(formula.astext()) <= SHORT:
