@@ -146,6 +146,8 @@ def quantize(x: ArrayLike, codes: ArrayLike) -> NDArray[np.int64]:
     """
     codes = _checks.array("codes", codes, ndim=2, core=2)
     x = _checks.array("x", x, core=1, last=codes.shape[1])
+    size = np.frexp(max(np.abs(x).max(initial=0), np.abs(codes).max()))[1]
+    x, codes = np.ldexp(x, -size), np.ldexp(codes, -size)  # no square underflows, and no digit changes
     return _nearest(x.reshape(-1, x.shape[-1]), codes)[0].reshape(x.shape[:-1])[()]
 
 

@@ -150,7 +150,8 @@ def longest_subset(vectors: ArrayLike, k: int) -> NDArray[np.bool_]:
     array([ True, False,  True])
     """
     vectors, k = _vectors(vectors, k)
-    lengths = _lengths(vectors)
+    size = np.frexp(np.abs(vectors).max(axis=(-2, -1), keepdims=True, initial=0))[1]
+    lengths = _lengths(np.ldexp(vectors, -size))  # no square underflows, and no digit changes
     return top_k_mask(lengths, k) if k else np.zeros(lengths.shape, bool)
 
 

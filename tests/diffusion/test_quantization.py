@@ -164,6 +164,12 @@ def test_a_batch_of_samples_is_a_loop_also_in_blocks():
     np.testing.assert_allclose(energy_distance(x, y), [energy_distance(one, y) for one in x], rtol=1e-12)
 
 
+@pytest.mark.parametrize("scale", [1e-300, 1e-200, 1e200, 1e308])
+def test_codes_of_any_size_are_told_apart(scale):
+    x, codes = scale * np.array([[0.9], [0.2], [-0.8]]), scale * np.array([[-1.0], [0.1], [1.0]])
+    assert quantize(x, codes).tolist() == [2, 1, 0]
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [

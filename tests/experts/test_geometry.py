@@ -83,6 +83,13 @@ def test_a_sum_of_zero_is_found_beside_a_sum_of_one_of_numbers_of_twelve_digits(
     assert numbers[~best_subset(numbers[:, None], 10)].sum() == 0
 
 
+def test_the_longest_of_the_shortest_vectors_is_found():
+    for scale in (1e-300, 1e-200, 1e200):
+        vectors = np.array([[[scale], [2 * scale]], [[2.0], [1.0]]])
+        np.testing.assert_array_equal(longest_subset(vectors, 1), [[False, True], [True, False]])
+    assert longest_subset(np.zeros((0, 2, 1)), 1).shape == (0, 2)
+
+
 def test_many_equally_good_subsets_take_little_memory():
     tracemalloc.start()
     assert best_subset(np.ones((24, 24)), 12).sum() == 12
