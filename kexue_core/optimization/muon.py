@@ -130,7 +130,8 @@ def rms_matched_scale(n: int, m: int, target: float = 0.2) -> float:
     """
     n, m = (_checks.integer(*pair, low=1, high=2**53) for pair in (("n", n), ("m", m)))
     target = _checks.number("target", target, low=0, open="low")
-    return _checks.result(np.float64(target) * np.sqrt(max(n, m)), "target").item()
+    with np.errstate(over="ignore"):
+        return _checks.result(np.float64(target) * np.sqrt(max(n, m)), "target").item()
 
 
 def svd_entropy(a: ArrayLike) -> NDArray[np.float64]:

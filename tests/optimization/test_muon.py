@@ -223,6 +223,7 @@ def test_methods_scales_and_batches_of_the_step():
         (lambda: root_mean_square(np.zeros((0, 2))), ValueError, "a must not be empty"),
         (lambda: rms_matched_scale(0, 2), ValueError, "n must be at least 1, got 0"),
         (lambda: rms_matched_scale(10**20, 1), ValueError, f"n must be at most {2**53}, got {10**20}"),
+        (lambda: rms_matched_scale(400, 1, 1e308), ValueError, "target must keep the result finite, got inf"),
         (lambda: rms_matched_scale(2, 2, 0), ValueError, "target must be positive, got 0.0"),
         (lambda: svd_entropy(np.zeros((2, 2))), ValueError, "a must not hold a zero matrix, got 1"),
         (lambda: adam_rms(1.0), ValueError, r"beta1 must lie in \[0, 1\), got 1.0"),
