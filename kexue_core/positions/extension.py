@@ -99,7 +99,7 @@ def ntk_frequencies(theta: ArrayLike, s: ArrayLike, *, exact: int | None = None)
     theta, s = _plan(theta, s)
     if theta.size < 2:
         raise ValueError(f"theta must have at least two values, got shape {theta.shape}")
-    exact = theta.size - 1 if exact is None else _checks.integer("exact", exact, low=1)
+    exact = theta.size - 1 if exact is None else _checks.integer("exact", exact, low=1, high=2**53)
     return theta * s ** (-np.arange(theta.size) / exact)
 
 
@@ -153,10 +153,11 @@ def yarn_frequencies(
     ramp = _checks.choice("ramp", ramp, ("turns", "log", "index"))
     with np.errstate(over="ignore"):  # an infinite number of turns is a fast pair
         turns = theta * length / (2 * math.pi)
+        over_slow = turns / slow
     if ramp == "turns":
         gamma = (turns - slow) / (fast - slow)
     elif ramp == "log":
-        gamma = np.log(turns / slow) / math.log(fast / slow)
+        gamma = np.log(over_slow) / math.log(fast / slow)
     else:
         first, last = _rounded(theta, length, slow, fast)
         gamma = (last - np.arange(theta.size)) / (last - first)
@@ -204,7 +205,9 @@ def dynamic_ntk_frequencies(
     n = _checks.array("length", length, low=0, open="low")
     L = _checks.number("train_length", train_length, low=0, open="low")
     f = _checks.number("factor", factor, low=1)
-    return ntk_frequencies(theta, 1 + f * (np.maximum(n, L) / L - 1))
+    with np.errstate(over="ignore"):
+        s = 1 + f * (np.maximum(n, L) / L - 1)
+    return ntk_frequencies(theta, _checks.result(s, "length", "train_length", "factor"))
 
 
 def unseen_turns(
@@ -303,7 +306,7 @@ def self_extend_distance(query: ArrayLike, key: ArrayLike, window: int, group: i
     query, key : (...) array_like of int
         Positions i and j, not negative; broadcast.
     window, group : int
-        w and G, at least 1.
+        w and G, from 1 to ``2**53``.
 
     Returns
     -------
@@ -314,7 +317,7 @@ def self_extend_distance(query: ArrayLike, key: ArrayLike, window: int, group: i
     Raises
     ------
     ValueError
-        If a position is negative, ``window < 1`` or ``group < 1``, or the shapes do not broadcast.
+        If a position is negative, ``window`` or ``group`` is out of its range, or the shapes do not broadcast.
 
     References
     ----------
@@ -327,7 +330,7 @@ def self_extend_distance(query: ArrayLike, key: ArrayLike, window: int, group: i
     """
     i = _checks.array("query", query, kind="integer", low=0)
     j = _checks.array("key", key, kind="integer", low=0)
-    w, G = _checks.integer("window", window, low=1), _checks.integer("group", group, low=1)
+    w, G = (_checks.integer(name, size, low=1, high=2**53) for name, size in (("window", window), ("group", group)))
     _checks.broadcast(("query", i, 0), ("key", j, 0))
     return np.where(i - j < w, i - j, i // G - j // G + (w - w // G))[()]
 
@@ -462,6 +465,7 @@ def _rounded(theta, length, slow, fast):
     step = (log[0] - log[-1]) / (theta.size - 1)
     if step <= 0 or np.abs(np.diff(log) + step).max() > 1e-6 * step:
         raise ValueError(f"theta must fall geometrically for ramp='index', got ratios {np.exp(np.diff(log))[:3]}")
-    first, last = ((log[0] + math.log(length / (2 * math.pi * turns))) / step for turns in (fast, slow))
+    turns = log[0] + math.log(length) - math.log(2 * math.pi)  # the logarithm of those of the first pair
+    first, last = ((turns - math.log(edge)) / step for edge in (fast, slow))
     first, last = max(math.floor(first), 0), min(math.ceil(last), 2 * theta.size - 1)
     return first, last if last != first else last + 0.001

@@ -159,7 +159,8 @@ def stretched_positions(L: float, w: int, h: int, c: float) -> tuple[Array, floa
     c = _checks.number("c", c, low=0, open="low")
     i, j = np.indices((h, w)).reshape(2, -1) + 1
     with np.errstate(over="ignore"):
-        placed = L + np.stack([i * c / (h + 1), j * c / (w + 1)], axis=-1)
+        small = c / 4096  # so that a product with i is not beyond the largest double
+        placed = L + 4096 * np.stack([i * small / (h + 1), j * small / (w + 1)], axis=-1)
     return _checks.result(placed, "L", "c"), float(_checks.result(np.float64(L + c), "L", "c"))
 
 

@@ -135,7 +135,7 @@ def rope_coherence_range(start: int, stop: int, theta: ArrayLike) -> NDArray[np.
     Parameters
     ----------
     start, stop : int
-        ``0 <= start < stop``.
+        ``0 <= start < stop <= 2**53``.
     theta : (k,) array_like
 
     Returns
@@ -146,7 +146,7 @@ def rope_coherence_range(start: int, stop: int, theta: ArrayLike) -> NDArray[np.
     Raises
     ------
     ValueError
-        If ``start < 0``, ``stop <= start``, ``theta`` is empty, or a value or an angle is not finite.
+        If ``start`` or ``stop`` is out of its range, ``theta`` is empty, or a value or an angle is not finite.
 
     References
     ----------
@@ -158,7 +158,7 @@ def rope_coherence_range(start: int, stop: int, theta: ArrayLike) -> NDArray[np.
     array([ 1.847,  0.069, -0.499])
     """
     start = _checks.integer("start", start, low=0)
-    stop = _checks.integer("stop", stop, low=start + 1)
+    stop = _checks.integer("stop", stop, low=start + 1, high=2**53)
     return range_sums(start, stop, _bounded(theta, stop))
 
 
@@ -179,7 +179,7 @@ def max_context(theta: ArrayLike, *, cap: int = 2**24) -> int | None:
     Raises
     ------
     ValueError
-        If ``cap < 1``, ``theta`` is empty, or a value or an angle is not finite.
+        If ``cap`` is not from 1 to ``2**53``, ``theta`` is empty, or a value or an angle is not finite.
 
     References
     ----------
@@ -190,7 +190,7 @@ def max_context(theta: ArrayLike, *, cap: int = 2**24) -> int | None:
     >>> max_context(rope_frequencies(128, 1e4)), max_context(rope_frequencies(128, 5e5))
     (1707, 18438)
     """
-    cap = _checks.integer("cap", cap, low=1)
+    cap = _checks.integer("cap", cap, low=1, high=2**53)
     theta = _bounded(theta, cap)
     for start in range(0, cap, 65536):
         m, _ = negative(start, min(start + 65536, cap), theta)

@@ -27,8 +27,8 @@ def norms(n: int) -> Array:
 
 
 def size(n: int) -> int:
-    """Return the number of coefficients, at least 1."""
-    return _checks.integer("n", n, low=1)
+    """Return the number of coefficients, from 1 to a million."""
+    return _checks.integer("n", n, low=1, high=1_000_000)
 
 
 def signal(u: ArrayLike) -> Array:

@@ -241,6 +241,11 @@ def test_the_head_of_the_chapter():
     assert abs(np.linalg.norm(w) - 1.8817208946) < 1e-8
 
 
+def test_yarn_counts_more_turns_than_a_double_holds():
+    found = yarn_frequencies([1.0, 1e-300], 2.0, 1e300, slow=1e-10, ramp="index")
+    np.testing.assert_allclose(found / [1.0, 1e-300], [1.0, 0.75], rtol=1e-14)  # between pair 0 and pair 2
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -264,6 +269,12 @@ def test_the_head_of_the_chapter():
         (lambda: leaky_distance([1.0], 4, 0.5), r"slope must be at least 1, got 0\.5"),
         (lambda: self_extend_distance([1], [0], 0, 2), "window must be at least 1, got 0"),
         (lambda: self_extend_distance([1], [0], 2, 0), "group must be at least 1, got 0"),
+        (lambda: self_extend_distance(5, 3, 10**30, 2), "window must be at most 9007199254740992, got 1000"),
+        (lambda: ntk_frequencies([1.0, 0.1], 2, exact=10**400), "exact must be at most 9007199254740992, got 1000"),
+        (
+            lambda: dynamic_ntk_frequencies([1.0, 0.1], 1e308, 1e-300),
+            "length, train_length and factor must keep the result finite, got inf",
+        ),
         (lambda: attention_scale(0, 9), r"length must be at least 1, got 0\.0"),
         (lambda: attention_scale(9, 1), r"train_length must be above 1, got 1\.0"),
         (lambda: attention_scale(9, 9, rule="none"), "rule must be one of 'log', 'yarn', got 'none'"),

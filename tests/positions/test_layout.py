@@ -227,6 +227,7 @@ def test_an_impossible_image_is_refused(arguments, error, message):
 
 
 def test_a_stretch_is_positive_and_stays_finite():
+    np.testing.assert_allclose(stretched_positions(0, 4, 4, 1e308)[0] / 1e307, stretched_positions(0, 4, 4, 10)[0])
     with pytest.raises(ValueError, match=r"^c must be positive, got 0\.0"):
         stretched_positions(0, 2, 2, 0)
     with pytest.raises(ValueError, match=r"^L and c must keep the result finite, got inf"):

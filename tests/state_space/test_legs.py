@@ -218,6 +218,7 @@ def test_a_batch_of_scans_equals_the_loop_is_linear_and_starts_at_the_constant(m
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
+        (lambda: legs_transition(2**64, 0.5), ValueError, "n must be at most 1000000, got 18446744073709551616"),
         (lambda: legs_transition(0, 0.5), ValueError, "n must be at least 1, got 0"),
         (lambda: legs_transition(3, 0.0), ValueError, r"r must lie in \(0, 1\], got 0.0"),
         (lambda: legs_transition(3, [0.5, 1.5]), ValueError, r"r must lie in \(0, 1\], got 1.5"),
