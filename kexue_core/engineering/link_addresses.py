@@ -183,7 +183,8 @@ def unrank_arxiv(rank: int) -> str:
 def _canonical(paper):
     _checks.instance("paper", paper, PaperId)
     written = _written(paper) if isinstance(paper.key, str) else ""
-    if not isinstance(paper.source, str) or paper.source not in HOMES or _fields(paper) != read_key(paper.source, written)[0]:
+    known = isinstance(paper.source, str) and paper.source in HOMES
+    if not known or _fields(paper) != read_key(paper.source, written)[0]:
         raise ValueError(f"paper must be canonical, got {paper!r:.80}")
     return paper
 

@@ -306,6 +306,8 @@ def balance_by_bias(
     >>> max_violation(load[[0, -1]]).round(2)
     array([1.93, 0.03])
     """
+    if not np.iterable(batches):
+        raise TypeError(f"batches must be an iterable of arrays of scores, got {batches!r:.80}")
     history = []
     for scores in batches:
         scores, _ = _checks.top_k("batches", scores, k, core=2)

@@ -233,7 +233,7 @@ def test_what_is_refused():
         (lambda: rank_arxiv("1412.99999"), ValueError, "key must be a new-style id of arXiv, got '1412.99999'"),
         (lambda: unrank_arxiv(102_928_887), ValueError, "rank must be at most 102928886, got 102928887"),
         (lambda: pick_paper_ids(None), TypeError, "evidence must be an iterable of strings and None, got None"),
-        (lambda: pick_paper_ids("2402.12354"), TypeError, "evidence must be an iterable of strings and None, got '2402"),
+        (lambda: pick_paper_ids("x"), TypeError, "evidence must be an iterable of strings and None, got 'x'"),
         (lambda: render_reader(3), TypeError, "papers must be a sequence of PaperId, got 3"),
         (lambda: render_source(PaperId(["x"], "2401.00001")), ValueError, "paper must be canonical, got PaperId"),
         (lambda: unrank_arxiv(-1), ValueError, "rank must be at least 0, got -1"),

@@ -284,3 +284,8 @@ def test_the_bias_balances_fresh_batches_down_to_the_noise_of_the_counts(rule):
 def test_bad_values_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_batches_are_an_iterable():
+    with pytest.raises(TypeError, match=r"^batches must be an iterable of arrays of scores, got 3"):
+        balance_by_bias(3, 1)
