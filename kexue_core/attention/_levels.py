@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 LINKS = ("sigmoid", "laplace", "minexp", "clip")
-_ROUNDS, _ROUNDING = 200, 4 * np.finfo(float).eps
+_ROUNDS, _ROUNDING = 1200, 4 * np.finfo(float).eps
 
 
 def link_values(v, link):

@@ -100,7 +100,7 @@ def entmax_jacobian(x: ArrayLike, alpha: float = 1.5, *, axis: int = -1, tau: fl
     Raises
     ------
     ValueError
-        As in `entmax`.
+        As in `entmax`, and if the derivative is beyond the largest double.
 
     References
     ----------
@@ -117,8 +117,12 @@ def entmax_jacobian(x: ArrayLike, alpha: float = 1.5, *, axis: int = -1, tau: fl
     u, _, tau = shifted_logits(x, axis, tau)
     p = _entmax_last(u, alpha)
     log_p = np.log(p, out=np.zeros_like(p), where=p > 0)
-    # s is unbounded at the border of the support for alpha > 2, J is not: cut s where products are still finite.
-    s = np.where(p > 0, np.exp(np.minimum((2 - alpha) * log_p, 690)), 0)
+    # s is unbounded at the border of the support for alpha > 2. J is not, if only one entry is there: cut its s where
+    # the sum is still finite.
+    log_s, cut = np.where(p > 0, (2 - alpha) * log_p, 0), 709 - np.log(p.shape[-1])
+    if ((log_s > cut).sum(axis=-1) > 1).any():
+        raise ValueError(f"x and alpha must keep the result finite, got alpha {alpha:g}")
+    s = np.where(p > 0, np.exp(np.minimum(log_s, cut)), 0)
     J = -s[..., :, None] * (s / s.sum(axis=-1, keepdims=True))[..., None, :]
     # The diagonal s - s^2 / sum(s) cancels when one entry has nearly all the mass; minus the rest of the row does not.
     i = np.arange(p.shape[-1])

@@ -229,6 +229,13 @@ def test_jacobian_of_a_saturated_softmax_does_not_cancel():
     assert entmax.entmax_jacobian([50.0, 0.0], 1)[0, 0] == pytest.approx(np.exp(-50.0), rel=1e-12, abs=0)
 
 
+def test_jacobian_near_the_largest_double_is_right_or_refused():
+    assert entmax.entmax_jacobian([0.0, 0.0], 1000.0)[0, 0] == pytest.approx(2.0**997, rel=1e-12)
+    np.testing.assert_array_equal(entmax.entmax_jacobian([1.0, 0.0], 5000.0), 0)
+    with pytest.raises(ValueError, match=r"^x and alpha must keep the result finite, got alpha 5000"):
+        entmax.entmax_jacobian([0.0, 0.0], 5000.0)
+
+
 def test_jacobian_moves_the_axis_to_the_end():
     x = logits(5, 3)
     np.testing.assert_array_equal(entmax.entmax_jacobian(x, axis=0), entmax.entmax_jacobian(x.T))

@@ -230,6 +230,11 @@ def test_a_batch_is_a_loop_along_any_axis(link):
     np.testing.assert_allclose(J[1, 2], top_k.top_k_jacobian(x[1, 2], 2, link), atol=1e-14)
 
 
+def test_a_sigmoid_level_is_found_however_far_the_scores_lie_apart():
+    for lead, tau in ((1.0, 1e-80), (1e100, 1.0), (1e308, 1.0)):
+        np.testing.assert_allclose(top_k.threshold_top_k([lead, 0.0, 0.0], 1.5, tau=tau), [1, 0.25, 0.25], rtol=1e-14)
+
+
 def test_what_cannot_be_chosen_is_refused():
     x = [1.0, 2.0, 3.0]
     for f in (top_k.grad_top_k, top_k.log_subset_sum, top_k.threshold_top_k, top_k.top_k_jacobian):
