@@ -209,7 +209,8 @@ def rank(
     [(0, 3), (2, 1)]
     """
     k, _ = _checks.integer("k", k, low=1), _checks.instance("index", index, InvertedIndex)
-    dials = dict.fromkeys(index.fields, (1.0, 0.75)) if fields is None else dict(fields)
+    words, fields = _mappings(words), dict.fromkeys(index.fields, (1.0, 0.75)) if fields is None else fields
+    dials = dict(_checks.instance("fields", fields, Mapping))
     for name, (weight, _) in dials.items():
         _checks.number(f"fields[{_checks.choice('fields', name, index.fields)!r}]", weight, low=0)
     scores, found = np.zeros(len(index)), np.zeros(len(index), dtype=int)
@@ -267,9 +268,15 @@ def excerpt(
     ('so has sparsemax.', [(7, 16)])
     """
     _checks.instance("index", index, InvertedIndex)
-    rarity = {term: idf(index, term) for readings in words for term in readings}
+    rarity = {term: idf(index, term) for readings in _mappings(words) for term in readings}
     weighted = [{term: share * rarity[term] for term, share in readings.items()} for readings in words]
     return best_excerpt(_checks.string("text", text), weighted, _checks.integer("width", width, low=1))
+
+
+def _mappings(words):
+    if not isinstance(words, list | tuple) or not all(isinstance(readings, Mapping) for readings in words):
+        raise TypeError(f"words must be a list of readings as from expand, got {words!r:.60}")
+    return words
 
 
 def _forms(term, known):

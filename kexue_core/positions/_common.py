@@ -14,7 +14,7 @@ Array = NDArray[np.float64]
 
 def exponents(d: int) -> Array:
     """Return ``2i/d``: the exponents of the frequencies."""
-    d = _checks.integer("d", d, low=2)
+    d = _checks.integer("d", d, low=2, high=2**53)
     if d % 2:
         raise ValueError(f"d must be even, got {d}")
     return np.arange(0, d, 2) / d

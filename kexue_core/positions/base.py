@@ -197,7 +197,7 @@ def worst_case_base(L: int, d: int = 128) -> float:
 
 
 def _length_and_exponents(L, d):
-    L, s = _checks.integer("L", L, low=1), exponents(d)
+    L, s = _checks.integer("L", L, low=1, high=2**53), exponents(d)
     if L > 2 and d == 2:
         raise ValueError(f"d must be at least 4 when L > 2, because cos 2 < 0 for every base, got {d}")
     return L, s

@@ -175,6 +175,12 @@ def test_bad_input_is_refused():
     for call in (lambda: expand("x", "q"), lambda: rank("x", []), lambda: excerpt("x", "text", [])):
         with pytest.raises(TypeError, match="index must be a InvertedIndex, got 'x'"):
             call()
+    for words in (3, "x", [3], [["x"]]):
+        for call in (lambda words=words: rank(INDEX, words), lambda words=words: excerpt(INDEX, "text", words)):
+            with pytest.raises(TypeError, match="words must be a list of readings as from expand, got"):
+                call()
+    with pytest.raises(TypeError, match="fields must be a Mapping, got 3"):
+        rank(INDEX, [], fields=3)
     with pytest.raises(TypeError, match="word must be a string"):
         singular(None)
     with pytest.raises(TypeError, match="second must be a string"):

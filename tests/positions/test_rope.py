@@ -396,6 +396,7 @@ def test_one_pair_admits_no_base_beyond_length_two(f):
         (lambda: max_context([1.0, np.nan]), ValueError, "theta must .*got"),
         (lambda: max_context([0.0], cap=10**400), ValueError, "cap must be at most 9007199254740992, got 1000"),
         (lambda: rope_coherence_range(0, 10**400, [0.0]), ValueError, "stop must be at most 9007199254740992, got 1"),
+        (lambda: min_base(10**400, 8), ValueError, "L must be at most 9007199254740992, got 1000"),
         (lambda: max_context([1.0], cap=0), ValueError, "cap must be at least 1, got 0"),
         (lambda: min_base(8, start=0.5), ValueError, "start must be at least 1, got 0.5"),
         (lambda: min_base(8, start=math.nan), ValueError, "start must be finite, got nan"),
