@@ -39,10 +39,10 @@ def disagreement(integral, found, conditions):
             continue
         known, coarse, fine = values
         allowed = _LOOSE if abs(fine - coarse) <= _LOOSE * abs(fine) else _SINGULAR
-        if min(abs(known - coarse), abs(known - fine)) > allowed * (abs(fine) + _LOOSE):
-            said, measured = mpmath.nstr(known, 5), mpmath.nstr(fine, 5)
+        if all(abs(known - measured) > allowed * (abs(measured) + _LOOSE) for measured in (coarse, fine)):
+            said, seen = mpmath.nstr(known, 5), mpmath.nstr(fine, 5)
             where = f" at {point}" if point else ""
-            return f"SymPy says {said} for {integral}{where}, its quadrature {measured}: does it converge there?"
+            return f"SymPy says {said} for {integral}{where}, its quadrature {seen}: does it converge there?"
         compared += 1
         if compared == _POINTS:
             break
