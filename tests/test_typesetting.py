@@ -1,4 +1,4 @@
-"""Formulas: the marks around them stay with them, and the process that typesets them is waited for, but not for ever."""
+"""Formulas: the marks around them stay with them, and the process that typesets them is waited for in measure."""
 
 import sys
 import time
