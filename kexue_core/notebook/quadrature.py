@@ -3,15 +3,18 @@
 SymPy gives wrong values for some integrands with a parameter, and integrates across poles.
 """
 
+import functools
+
 import mpmath
 import sympy as sp
 from sympy.core.function import AppliedUndef
 
-from kexue_core.notebook.zero import FAILURES, evaluate
+from kexue_core.notebook.zero import FAILURES, TimeLimit, evaluate, time_limit
 
 __all__ = ["contradicted", "disagreement"]
 
 _POINTS = 2  # at which an integral is compared
+_SECONDS = 2  # for SymPy to find it: what takes longer is not compared, and is most often not found
 _LOOSE = 1e-3  # a kink inside costs digits; a wrong value is far off
 _SINGULAR = 0.25  # where two quadratures differ: near an end that is hardly integrable, and across a pole, far worse
 
@@ -49,10 +52,12 @@ def disagreement(integral, found, conditions):
     return ""
 
 
+@functools.lru_cache(maxsize=256)
 def _found(integral):
     try:
-        found = integral.doit()
-    except FAILURES:
+        with time_limit(_SECONDS):
+            found = integral.doit()
+    except (TimeLimit, *FAILURES):
         return None
     return None if found.has(sp.Integral) else found
 
