@@ -12,7 +12,7 @@ Each check returns the checked value; an array may be the caller's own, so that 
 from __future__ import annotations
 
 import numbers
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -112,7 +112,15 @@ def choice(name: str, value: Any, allowed: Collection[str]) -> str:
 def instance(name: str, value: Any, kind: type) -> Any:
     """Return ``value`` if it is of a class."""
     if not isinstance(value, kind):
-        raise TypeError(f"{name} must be a {kind.__name__}, got {_short(value)}")
+        article = "an" if kind.__name__[0] in "AEIOU" else "a"
+        raise TypeError(f"{name} must be {article} {kind.__name__}, got {_short(value)}")
+    return value
+
+
+def function(name: str, value: Any) -> Callable[..., Any]:
+    """Return ``value`` if it can be called."""
+    if not callable(value):
+        raise TypeError(f"{name} must be a function, got {_short(value)}")
     return value
 
 

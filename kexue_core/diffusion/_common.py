@@ -27,16 +27,9 @@ def decreasing_times(times: ArrayLike, *, zero: bool = False) -> list[float]:
     return times.tolist()
 
 
-def function(name: str, value: Any) -> Callable[..., Any]:
-    """Return ``value`` if it can be called."""
-    if not callable(value):
-        raise TypeError(f"{name} must be a function, got {value!r:.60}")
-    return value
-
-
 def denoised(denoise: Denoiser, x: Array, t: Any, shape: tuple[int, ...], name: str = "denoise") -> Array:
     """Return ``denoise(x, t)``, finite and of the given shape; the denoiser gets a copy of ``x``, its own."""
-    value = _checks.array(f"{name}(x, t)", function(name, denoise)(x.copy(), t))
+    value = _checks.array(f"{name}(x, t)", _checks.function(name, denoise)(x.copy(), t))
     if value.shape != shape:
         raise ValueError(f"{name}(x, t) must have the shape {shape} of x, got {value.shape}")
     return value
@@ -45,7 +38,7 @@ def denoised(denoise: Denoiser, x: Array, t: Any, shape: tuple[int, ...], name: 
 def report(callback: Callback | None, t: Any, x: Array) -> None:
     """Show a copy of the state to the callback, if there is one."""
     if callback is not None:
-        function("callback", callback)(t, x.copy())
+        _checks.function("callback", callback)(t, x.copy())
 
 
 def descend(denoise: Denoiser, x: Array, schedule: Any, step: Any, noise: Any, callback: Callback | None) -> Array:

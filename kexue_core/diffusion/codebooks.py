@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kexue_core import _checks
-from kexue_core.diffusion._common import Array, Callback, Denoiser, denoised, descend, function
+from kexue_core.diffusion._common import Array, Callback, Denoiser, denoised, descend
 from kexue_core.diffusion.ancestral import posterior_coefficients, reverse_noise
 from kexue_core.diffusion.schedules import Schedule
 
@@ -217,7 +217,7 @@ def _start(x, schedule, sigma):
 
 def _named(codebook, sigma, choose):
     """Return the noise of each step for `descend`: the chosen codeword, and none in the last step."""
-    function("codebook", codebook)
+    _checks.function("codebook", codebook)
 
     def noise(t, x, guess):
         if t == 1:

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kexue_core import _checks
-from kexue_core.diffusion._common import function
 
 __all__ = ["MapNet", "random_map_net", "map_net", "ign_net_gradient", "train_ign"]
 
@@ -223,7 +222,7 @@ def train_ign(
     >>> terms.shape, bool((terms[-1, 0] < terms[0, 0]).all())
     ((200, 2, 2), True)
     """
-    net, rng, sample = _net(net), _checks.generator("rng", rng), function("sample", sample)
+    net, rng, sample = _net(net), _checks.generator("rng", rng), _checks.function("sample", sample)
     steps, batch = _checks.integer("steps", steps, low=0), _checks.integer("batch", batch, low=1)
     rate = _checks.number("rate", rate, low=0, open="low")
     idem, tight = (_checks.number(n, v, low=0) for n, v in (("lam_idem", lam_idem), ("lam_tight", lam_tight)))

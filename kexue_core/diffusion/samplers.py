@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kexue_core import _checks
-from kexue_core.diffusion._common import Array, Callback, Denoiser, decreasing_times, denoised, function, report
+from kexue_core.diffusion._common import Array, Callback, Denoiser, decreasing_times, denoised, report
 
 __all__ = ["METHODS", "Method", "steps_at_nfe", "solve_diffusion_ode", "solve_reference", "trajectory"]
 
@@ -311,7 +311,7 @@ def trajectory(
     array([8.062, 1.414, 1.005])
     """
     states: list[Array] = []
-    function("sampler", sampler)(denoise, x, times, callback=lambda t, state: states.append(state), **options)
+    _checks.function("sampler", sampler)(denoise, x, times, callback=lambda t, state: states.append(state), **options)
     return np.stack(states)
 
 

@@ -23,9 +23,7 @@ def metric_tensor(metric: Any, x: Array, indefinite: bool | None = False) -> Arr
     Regular: in units in which the diagonal is 1 all eigenvalues exceed the rounding error, and the diagonal itself
     spans less than ``1e30`` (at a pole of spherical coordinates, as floating point finds it, it spans ``1e32``).
     """
-    if not callable(metric):
-        raise TypeError(f"metric must be a function of coordinates, got {metric!r:.60}")
-    g = _checks.array("metric(x)", metric(x.copy()))
+    g = _checks.array("metric(x)", _checks.function("metric", metric)(x.copy()))
     n = x.shape[-1]
     if g.shape != (*x.shape, n):
         raise ValueError(f"metric(x) must have the shape {(*x.shape, n)}, got {g.shape}")

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kexue_core import _checks
-from kexue_core.optimization._common import function
 
 __all__ = ["gradient_flow", "steepest_direction", "natural_gradient"]
 
@@ -50,7 +49,7 @@ def gradient_flow(grad: Callable[[Array], ArrayLike], x0: ArrayLike, times: Arra
     >>> gradient_flow(lambda x: x, [2.0], [0, np.log(2)]).ravel().round(6).tolist()
     [2.0, 1.0]
     """
-    grad, x = function("grad", grad), _checks.array("x0", x0, core=1)
+    grad, x = _checks.function("grad", grad), _checks.array("x0", x0, core=1)
     times = _checks.array("times", times, ndim=1, core=1, low=0)
     if (np.diff(times) < 0).any():
         raise ValueError(f"times must not decrease, got {times.tolist()!s:.60}")

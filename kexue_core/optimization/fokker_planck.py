@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kexue_core import _checks
-from kexue_core.optimization._common import function
 
 __all__ = ["fokker_planck_matrix", "markov_semigroup", "langevin_path"]
 
@@ -167,7 +166,7 @@ def langevin_path(
     >>> bool(abs(path[-1].var() - 4 / 3) < 0.1)
     True
     """
-    score, x = function("score", score), _checks.array("x0", x0, core=1)
+    score, x = _checks.function("score", score), _checks.array("x0", x0, core=1)
     step = _checks.number("step", step, low=0, open="low")
     n_steps, rng = _checks.integer("n_steps", n_steps, low=0), _checks.generator("rng", rng)
     path = np.empty((n_steps + 1, *x.shape))

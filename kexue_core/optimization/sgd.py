@@ -13,7 +13,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from kexue_core import _checks
 from kexue_core.attention import sparsemax
-from kexue_core.optimization._common import function
 
 __all__ = [
     "projected_sgd",
@@ -72,7 +71,7 @@ def projected_sgd(
     >>> projected_sgd(lambda t, theta: np.sign(theta), [1.0], [0.75, 0.5]).ravel()
     array([ 1.  ,  0.25, -0.25])
     """
-    grad, project = function("grad", grad), None if project is None else function("project", project)
+    grad, project = _checks.function("grad", grad), None if project is None else _checks.function("project", project)
     theta = _checks.array("theta0", theta0, core=1)
     lrs = _checks.array("lrs", lrs, ndim=1, core=1, low=0)
     path = np.empty((len(lrs) + 1, *theta.shape))

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kexue_core import _checks
-from kexue_core.optimization._common import function
 
 __all__ = ["bures_wasserstein", "wasserstein_1d", "gaussian_jko_step", "jko_step_1d"]
 
@@ -184,7 +183,7 @@ def jko_step_1d(
     >>> q.round(6).tolist()  # 2 q = 1 + 1 / (2 q)
     [-0.809017, 0.809017]
     """
-    slope, curvature = function("slope", slope), function("curvature", curvature)
+    slope, curvature = _checks.function("slope", slope), _checks.function("curvature", curvature)
     old = _checks.array("quantiles", quantiles, ndim=1, core=1)
     if len(old) < 2 or (np.diff(old) <= 0).any():
         raise ValueError(f"quantiles must be at least 2 and strictly increase, got {old.tolist()!s:.60}")

@@ -209,7 +209,7 @@ def test_replayed_layers_are_the_ordinary_ones_at_the_counted_price(layers, n, s
     [
         (lambda: attention_state([1.0, np.inf], np.zeros((2, 1))), ValueError, "logits must not hold inf"),
         (lambda: attention_state([1.0], np.zeros((2, 1))), ValueError, "logits and values must have the same number"),
-        (lambda: merge_states((0.0, 1.0, [1.0]), EMPTY), TypeError, "a must be a AttentionState"),
+        (lambda: merge_states((0.0, 1.0, [1.0]), EMPTY), TypeError, "a must be an AttentionState"),
         (lambda: merge_states(EMPTY, attention_state([1.0], [[0.0]])), ValueError, "a and b must have values of one"),
         (lambda: state_output(AttentionState(np.nan, 1.0, [1.0])), ValueError, "state must not contain NaN"),
         (lambda: state_output(AttentionState(0.0, -1.0, [1.0])), ValueError, "state must not be negative"),

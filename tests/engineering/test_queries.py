@@ -173,7 +173,7 @@ def test_bad_input_is_refused():
     with pytest.raises(TypeError, match="query must be a string, got 5"):
         expand(INDEX, 5)
     for call in (lambda: expand("x", "q"), lambda: rank("x", []), lambda: excerpt("x", "text", [])):
-        with pytest.raises(TypeError, match="index must be a InvertedIndex, got 'x'"):
+        with pytest.raises(TypeError, match="index must be an InvertedIndex, got 'x'"):
             call()
     for words in (3, "x", [3], [["x"]]):
         for call in (lambda words=words: rank(INDEX, words), lambda words=words: excerpt(INDEX, "text", words)):
