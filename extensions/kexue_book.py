@@ -36,6 +36,7 @@ def setup(app: Sphinx):
     """Connect everything; Sphinx calls this."""
     os.environ["KEXUE_BOOK"] = "1"  # explorers that are executed from here draw their kernel-free face
     gc.set_threshold(100_000, 20, 100)  # documents live long: looking them through took a sixth of all time
+    app.parallel = os.cpu_count() + 1  # Jupyter Book has no option for it; when pages are written, one only hands out
     app.add_config_value("kexue_sources", dependencies.sources_key(), "env")
     app.connect("config-inited", configure)
     app.connect("env-get-outdated", outdated)
@@ -51,6 +52,8 @@ def configure(app, config):
     config.html_static_path.append(str(HERE / "static"))
     config.nb_execution_cache_path = str(dependencies.cache_path())
     config.html_css_files.append("kexue.css")
+    for silent in ("sphinx_multitoc_numbering", "sphinx_jupyterbook_latex"):  # they touch no page while it is read
+        app.extensions[silent].parallel_read_safe = True
     config.html_js_files += [(name, {"defer": "defer"}) for name in ("explorer-frames.js", "explorer.js")]
 
 

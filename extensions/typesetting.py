@@ -5,6 +5,7 @@ import html
 import re
 import socket
 import time
+from multiprocessing import util
 from subprocess import PIPE, Popen
 
 import sphinxcontrib.katex as katex
@@ -32,6 +33,7 @@ def setup(app):
     app.add_post_transform(Lines)
     app.connect("config-inited", configure)
     app.connect("build-finished", stop)
+    util.register_after_fork(katex.KaTeXServer, own)
 
 
 class Lines(SphinxPostTransform):
@@ -111,7 +113,13 @@ def named(visit):
     return visit_or_tell
 
 
-def stop(app, exception):
+def own(server):
+    """Have a process that writes pages beside others typeset by itself: on one socket the answers would mix."""
+    server.katex_server = None
+    util.Finalize(server, stop, exitpriority=1)
+
+
+def stop(app=None, exception=None):
     """End the process that typesets: left alone it keeps the pipes of the build open."""
     server = katex.KaTeXServer.katex_server
     if server is not None:
