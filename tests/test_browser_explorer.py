@@ -266,6 +266,36 @@ def test_an_address_opens_the_explorer_at_its_stop(page, address):
     assert page.problems == []
 
 
+@pytest.mark.parametrize(
+    ("query", "stops", "lost"),
+    [
+        ("base=471&kind=cosine", "base=464&kind=cosine", ""),
+        ("base=471.5 tokens", "base=464&kind=sine", ""),
+        ("base=1e300", "base=1000&kind=sine", ""),
+        ("base=-7&kind=sine", "base=10&kind=sine", ""),
+        ("kind=tangent", "base=100&kind=sine", "kind = tangent"),
+        ("base=<b>many</b>&kind=cosine", "base=100&kind=cosine", "base = <b>many</b>"),
+        ("base=", "base=100&kind=sine", "base = "),
+        ("bsae=1000&kind=3", "base=100&kind=sine", "bsae = 1000, kind = 3"),
+    ],
+)
+def test_an_address_without_a_stop_of_its_own_takes_the_nearest_or_says_so(page, address, query, stops, lost):
+    page.goto(address)
+    page.evaluate("(query) => (location.hash = '#wave?' + query)", query)
+    page.wait_for_function("(hash) => location.hash === hash", arg=f"#wave?{stops}")
+    box = page.locator("#wave")
+    told = box.get_by_role("alert")  # announced when it comes
+    assert told.all_inner_texts() == ([f"The address asks for what is not here: {lost}."] if lost else [])
+    assert not lost or (told.is_visible() and told.bounding_box()["height"] < 40)
+    box.locator("input[type=range]").press("ArrowRight")
+    assert told.count() == 0
+    page.evaluate("location.hash = '#wave?kind=none'")
+    told.wait_for()
+    page.evaluate("location.hash = '#wave?kind=cosine'")
+    told.wait_for(state="detached")
+    assert page.problems == []
+
+
 def test_a_button_copies_the_address_and_says_so(page, address):
     page.goto(address)
     box = ready(page, "wave")

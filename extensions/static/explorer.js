@@ -123,6 +123,7 @@
     const hash = () => `#${explorer.id}?${controls.map((c) => `${c.name}=${encodeURIComponent(key(c))}`).join("&")}`;
 
     function moved() {
+      part(".kx-note[role=alert]")?.remove();
       show();
       clearTimeout(address); // browsers allow few changes of the address in a second
       address = setTimeout(() => {
@@ -132,24 +133,39 @@
       }, 300);
     }
 
+    // The stop that is called so, or for a number the nearest one; −1 for what has none.
     function find(control, text) {
-      const wanted = plain(text);
+      const wanted = plain(text), unit = plain(control.unit);
       let index = control.keys.indexOf(text);
-      if (index < 0) index = control.names.findIndex((n) => plain(n) === wanted || plain(n) === wanted + plain(control.unit));
-      if (index < 0 && wanted) index = control.values.findIndex((v) => typeof v === "number" && v === Number(wanted));
-      return index;
+      if (index < 0) index = control.names.findIndex((n) => plain(n) === wanted || plain(n) === wanted + unit);
+      return index < 0 ? nearest(control.values, unit && wanted.endsWith(unit) ? wanted.slice(0, -unit.length) : wanted) : index;
     }
 
-    // Set the controls that a query names; what it leaves out keeps its stop.
+    function nearest(values, text) {
+      const known = values.filter((v) => typeof v === "number");
+      if (!known.length || !text || Number.isNaN(Number(text))) return -1;
+      const inside = Math.min(Math.max(Number(text), Math.min(...known)), Math.max(...known));
+      const best = known.reduce((one, other) => (Math.abs(other - inside) < Math.abs(one - inside) ? other : one));
+      return values.indexOf(best);
+    }
+
+    // Set the controls that a query names; what it leaves out keeps its stop, and what is not here is told.
     function set(query) {
+      const lost = [];
       for (const [label, text] of new URLSearchParams(query)) {
         const control = controls.find((c) => c.name === label);
-        if (!control) continue;
-        const index = find(control, text);
+        const index = control ? find(control, text) : -1;
         if (index >= 0) control.at = index;
-        else if (control.kind === "text") control.at = text;
+        else if (control?.kind === "text") control.at = text;
+        else lost.push(`${label} = ${text}`.slice(0, 40));
       }
       moved();
+      if (!lost.length) return;
+      const note = document.createElement("p");
+      note.className = "kx-note";
+      note.setAttribute("role", "alert");
+      note.textContent = `The address asks for what is not here: ${lost.join(", ")}.`;
+      explorer.prepend(note);
     }
 
     for (const control of controls)
