@@ -20,6 +20,7 @@ HERE = Path(__file__).parent
 PAGE = "chapters/search"
 DATA = "book-search-data.js"
 KEYWORDS = Path("chapters", "keywords.yml")
+BELOW = {"chapters/library": ["API", "documentation"]}  # words of every page in a folder
 FIELDS = {"title": (3, 0.75), "words": (2, 0), "text": (1, 0.75), "more": (0.6, 0.75)}  # weight, and b of BM25
 LONGEST = 60  # letters of a formula that is shown
 SILENT = "script style svg template button input select output annotation"
@@ -69,7 +70,8 @@ def collect(app):
     pages, all_places = [], []
     for name in in_order(app.env):
         html = Path(app.builder.get_outfilename(name))
-        keywords, gathered = found.get(Path(name).name, ()), GATHERED.get(name, "")
+        folder, _, last = name.rpartition("/")
+        keywords, gathered = [*found.get(last, ()), *BELOW.get(folder, ())], GATHERED.get(name, "")
         own = list(places(html.read_bytes(), keywords, gathered)) if html.exists() else []
         if own and name != PAGE:
             all_places += [[len(pages), *place] for place in own]

@@ -82,6 +82,10 @@ def test_nineteen_of_twenty_queries_find_an_answer_among_the_first_three(kind):
         ("auxilliary loss", "auxiliary loss"),
         ("Padé", "pade"),
         ("Γ", "gamma"),
+        ("∇", "nabla"),
+        ("∂", "partial"),
+        ("∑", "sum"),
+        ("√", "root"),
         ("ＢＭ２５", "bm25"),
         ("SOFTMAX", "softmax"),
         ("sparse-softmax", "sparse softmax"),
@@ -89,6 +93,12 @@ def test_nineteen_of_twenty_queries_find_an_answer_among_the_first_three(kind):
 )
 def test_spellings_of_one_thing_find_the_same_first(query, same):
     assert found(query, 1) == found(same, 1) != []
+
+
+def test_api_leads_to_the_pages_of_the_library():
+    pages = [data()["pages"][documents()[number]["page"]][0] for number in found("api", 11)]
+    assert len(set(pages)) == 11
+    assert all(page.startswith("chapters/library/") for page in pages), pages
 
 
 def test_every_beginning_of_a_long_word_finds_something_on_the_way():

@@ -5,10 +5,10 @@
   const CJK = "\\u3005-\\u3007\\u3041-\\u3096\\u30a1-\\u30fa\\u30fc\\u3400-\\u4dbf\\u4e00-\\u9fff\\uac00-\\ud7a3\\uf900-\\ufaff\\u{20000}-\\u{3ffff}";
   const CHARACTER = new RegExp(`[${CJK}]`, "gu");
   const ONE = new RegExp(`^[${CJK}]$`, "u");
-  const RUN = new RegExp(`[a-z0-9]+|[α-ω]|[${CJK}]+`, "gu");
-  const NAMES = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon phi chi psi omega";
-  const LETTERS = [..."αβγδεζηθικλμνξοπρστυφχψω"];
-  const GREEK = new Map(NAMES.split(" ").map((name, i) => [LETTERS[i], name]));
+  const SPOKEN = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon phi chi psi omega nabla partial delta sum product integral root infinity";
+  const SIGNS = "αβγδεζηθικλμνξοπρστυφχψω∇∂∆∑∏∫√∞";
+  const NAMES = new Map(SPOKEN.split(" ").map((name, i) => [SIGNS[i], name]));
+  const RUN = new RegExp(`[a-z0-9]+|[${SIGNS}]|[${CJK}]+`, "gu");
   const MARK = /(?![\u3099\u309a])\p{Mn}/gu; // the voice marks of kana change the letter
   const PLURAL = 0.9, PREFIX = 0.8, JOINED = 0.8, TYPO = 0.6, CLOSE = 1e-9;
   const K1 = 1.2;
@@ -37,7 +37,7 @@
       let place = index;
       for (let i = 0; i + size <= letters.length; i++) {
         const term = letters.slice(i, i + size).join("");
-        yield [GREEK.get(term) || term, place, place + term.length];
+        yield [NAMES.get(term) || term, place, place + term.length];
         place += letters[i].length;
       }
     }

@@ -12,12 +12,12 @@ CJK = (
     "\U00020000-\U0003ffff"
 )
 CHARACTER = re.compile(f"[{CJK}]")
-RUN = re.compile(f"[a-z0-9]+|[α-ω]|[{CJK}]+")
 _NAMES = (
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon phi chi "
-    "psi omega"
+    "psi omega nabla partial delta sum product integral root infinity"
 )
-GREEK = dict(zip("αβγδεζηθικλμνξοπρστυφχψω", _NAMES.split()))
+NAMES = dict(zip("αβγδεζηθικλμνξοπρστυφχψω∇∂∆∑∏∫√∞", _NAMES.split()))
+RUN = re.compile(f"[a-z0-9]+|[{''.join(NAMES)}]|[{CJK}]+")
 
 
 class _Marks(dict):

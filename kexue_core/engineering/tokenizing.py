@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from kexue_core import _checks
-from kexue_core.engineering._common import GREEK, RUN, fold, located
+from kexue_core.engineering._common import NAMES, RUN, fold, located
 
 __all__ = ["tokenize", "token_spans"]
 
@@ -15,8 +15,8 @@ def tokenize(text: str) -> list[str]:
 
     The text is first decomposed (NFKD: full-width, superscript and bold letters become plain), case-folded and stripped
     of its combining marks, so that Müller and Muller, Padé and Pade are one term; the voice marks of kana stay. A Greek
-    letter becomes its name, so that Γ is found as gamma. There is no stemming, and every other character separates,
-    letters that are no accented ones (ø, ł) included.
+    letter becomes its name, and so do ∇ ∂ ∆ ∑ ∏ ∫ √ ∞ (nabla, partial, delta, sum, product, integral, root, infinity).
+    There is no stemming, and every other character separates, letters that are no accented ones (ø, ł) included.
 
     Parameters
     ----------
@@ -41,13 +41,13 @@ def tokenize(text: str) -> list[str]:
 
     Examples
     --------
-    >>> print(*tokenize("Padé, RoPE-2D: 梯度流, 路, Γ"))
-    pade rope 2d 梯度 度流 路 gamma
+    >>> print(*tokenize("Padé, RoPE-2D: 梯度流, 路, Γ, ∇f"))
+    pade rope 2d 梯度 度流 路 gamma nabla f
     """
     terms: list[str] = []
     for run in RUN.findall(fold(_checks.string("text", text))):
         if len(run) == 1 or run[0] < "\x80":
-            terms.append(GREEK.get(run, run))
+            terms.append(NAMES.get(run, run))
         else:
             terms += map("".join, pairwise(run))
     return terms
@@ -88,5 +88,5 @@ def token_spans(text: str) -> list[tuple[str, int, int]]:
         size = last - first if last - first == 1 or folded[first] < "\x80" else 2
         for i in range(first, last - size + 1):
             term = folded[i : i + size]
-            spans.append((GREEK.get(term, term), starts[i], ends[i + size - 1]))
+            spans.append((NAMES.get(term, term), starts[i], ends[i + size - 1]))
     return spans
