@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 SEARCH = "chapters/search.html"
 CHAPTER = f"chapters/{chapters.slugs()[0]}.html"
 # Letters that are hard to cut, whole words and parts of them.
-TRICKY = [*"aZ9 _-²½ßİΣςΓλ∇∬√∆梯度々〇ガ한é\u0301\u0323\u3099", "Ｒｅﬁ", "ｶﾞ", "𝐁𝐌", "Padé", "😀", "\U00020000", "ǅ", "ΑΣ"]
+TRICKY = [*"aZ9 _-²½ßİΣςΓλ∬∆梯度々〇ガ한é\u0301\u0323\u3099", "Ｒｅﬁ", "ｶﾞ", "𝐁𝐌", "Padé", "😀", "\U00020000", "ǅ", "ΑΣ"]
 QUERIES = [
     *[query for query, *_ in queries()],
     *[

@@ -8,8 +8,8 @@ from kexue_core.notebook.formats import format_number
 
 pytestmark = pytest.mark.browser
 TYPED = [
-    "", "matrix", "the the of RoPE", "Γ und γ", "√2 ∇", "梯度", "底", "Hiérarchie PADÉ", "<b>softmax</b>", "nothing like it",
-    "constructor", "rope_base; diffusion & memory",
+    "", "matrix", "the the of RoPE", "Γ und γ", "√2 ∇", "梯度", "底", "Hiérarchie PADÉ", "<b>softmax</b>",
+    "nothing like it", "constructor", "rope_base; diffusion & memory",
 ]  # fmt: skip
 
 
