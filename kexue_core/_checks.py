@@ -12,7 +12,7 @@ Each check returns the checked value; an array may be the caller's own, so that 
 from __future__ import annotations
 
 import numbers
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -90,15 +90,15 @@ def number(
     return x
 
 
-def integer(name: str, value: Any, *, low: int | None = None, high: int | None = None) -> int:
-    """Return ``value``, an integer or an integer array without axes, as an int."""
+def integer(name: str, value: Any, *, low: int = -(2**63), high: int = 2**63 - 1) -> int:
+    """Return ``value``, an integer or an integer array without axes, as an int; by default one that int64 holds."""
     value = _scalar(value)
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name} must be an integer, got {_short(value)}")
-    if low is not None and value < low:
-        raise ValueError(f"{name} must be at least {low}, got {value}")
-    if high is not None and value > high:
-        raise ValueError(f"{name} must be at most {high}, got {value}")
+    if value < low:
+        raise ValueError(f"{name} must be at least {low}, got {_short(value)}")
+    if value > high:
+        raise ValueError(f"{name} must be at most {_short(high)}, got {_short(value)}")
     return int(value)
 
 
@@ -121,6 +121,13 @@ def function(name: str, value: Any) -> Callable[..., Any]:
     """Return ``value`` if it can be called."""
     if not callable(value):
         raise TypeError(f"{name} must be a function, got {_short(value)}")
+    return value
+
+
+def iterable(name: str, value: Any, of: str) -> Iterable[Any]:
+    """Return ``value`` if it goes through entries one after the other, and is neither one string nor a mapping."""
+    if isinstance(value, str | Mapping) or not np.iterable(value):
+        raise TypeError(f"{name} must be an iterable of {of}, got {_short(value)}")
     return value
 
 
@@ -225,7 +232,7 @@ def _numbers(name, array, what):
         if isinstance(entry, bool | np.bool_) or not isinstance(entry, numbers.Real):
             raise TypeError(f"{name} must be an array of {what}, got {_short(entry)}")
         if isinstance(entry, numbers.Integral) and (abs(entry) >= 2**1024 or int(float(entry)) != entry):
-            raise ValueError(f"{name} must hold integers that float64 represents, got {entry}")
+            raise ValueError(f"{name} must hold integers that float64 represents, got {_short(entry)}")
     return array.astype(float)
 
 
@@ -260,6 +267,8 @@ def _axes(n):
 
 
 def _short(value):
-    """Return the repr on one line of at most 80 characters."""
+    """Return the repr on one line of at most 80 characters; of an integer that is longer, its size."""
+    if isinstance(value, int) and value.bit_length() > 256:
+        return f"an integer of {value.bit_length()} bits"
     text = " ".join(repr(value).split())
     return text if len(text) <= 80 else text[:77] + "..."

@@ -993,7 +993,7 @@ def test_an_empty_batch_gives_an_empty_result(name):
         ([2**53, 2**53 + 1], {}, ValueError, "x must hold integers that float64 represents, got 9007199254740993"),
         (A([2**64 - 1], dtype=np.uint64), {}, ValueError, "x must hold integers that float64 represents, got 1844"),
         ([2**70 + 1], {}, ValueError, "x must hold integers that float64 represents, got 11805"),
-        ([10**400], {}, ValueError, "x must hold integers that float64 represents, got 1000"),
+        ([10**400], {}, ValueError, "x must hold integers that float64 represents, got an integer of 1329 bits"),
         (
             [2**63],
             {"kind": "integer"},
@@ -1025,6 +1025,33 @@ def test_an_empty_batch_gives_an_empty_result(name):
 def test_each_check_has_its_wording(value, options, error, message):
     with pytest.raises(error, match=f"^{message}"):
         _checks.array("x", value, **options)
+
+
+INTEGERS = [(n, a) for n, a in NUMBERS if type(EXAMPLES[n][a]) is int]
+
+
+@pytest.mark.parametrize(("name", "argument"), INTEGERS)
+def test_an_integer_that_no_machine_holds_is_refused_by_name_and_in_short(name, argument):
+    for huge in (10**400, 10**5000, -(10**400)):  # Python writes no more than 4300 digits
+        with pytest.raises(ValueError, match=rf"^{argument} must .{{,90}}, got an integer of \d+ bits$"):
+            call(name, **{argument: huge})
+
+
+def test_an_integer_fills_int64_unless_another_end_is_given():
+    for size in (2**63 - 1, -(2**63), np.uint64(2**63 - 1)):
+        assert _checks.integer("n", size) == size
+    assert _checks.integer("n", 2**63, high=2**63) == 2**63
+    with pytest.raises(ValueError, match=r"^n must be at most 9223372036854775807, got 9223372036854775808$"):
+        _checks.integer("n", 2**63)
+    with pytest.raises(ValueError, match=r"^n must be at least -9223372036854775808, got -9223372036854775809$"):
+        _checks.integer("n", -(2**63) - 1)
+
+
+def test_an_iterable_is_no_string_no_mapping_and_no_number():
+    assert list(_checks.iterable("x", (word for word in ["a", "b"]), "words")) == ["a", "b"]
+    for bad in ("ab", {"a": 1}, 3, None, A(1.0)):
+        with pytest.raises(TypeError, match=r"^x must be an iterable of words, got "):
+            _checks.iterable("x", bad, "words")
 
 
 def test_what_float64_holds_passes():

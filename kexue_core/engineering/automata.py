@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from kexue_core import _checks
@@ -33,7 +33,7 @@ class Automaton:
         return len(self.edges)
 
 
-def build_automaton(shapes: Sequence[Sequence[Piece]]) -> Automaton:
+def build_automaton(shapes: Iterable[Iterable[Piece]]) -> Automaton:
     """Return the minimal automaton of all words that have one of the shapes.
 
     A piece ``(characters, low, high)`` is a run of ``low`` to ``high`` characters, each out of ``characters``; with
@@ -42,7 +42,7 @@ def build_automaton(shapes: Sequence[Sequence[Piece]]) -> Automaton:
 
     Parameters
     ----------
-    shapes : sequence of sequence of (str, int, int or None)
+    shapes : iterable of iterable of (str, int, int or None)
         At least one.
 
     Returns
@@ -66,7 +66,8 @@ def build_automaton(shapes: Sequence[Sequence[Piece]]) -> Automaton:
     >>> ends_in_c.edges, ends_in_c.accepting
     (({'a': 0, 'b': 0, 'c': 1}, {}), (False, True))
     """
-    shapes = [[_piece(piece) for piece in _each(shape)] for shape in _each(shapes)]
+    rows = _checks.iterable("shapes", shapes, "iterables of pieces")
+    shapes = [[*map(_piece, _checks.iterable("shapes", row, "iterables of pieces"))] for row in rows]
     if not shapes:
         raise ValueError("shapes must not be empty, got none")
     start = _closure({(s, 0, 0) for s in range(len(shapes))}, shapes)
@@ -246,12 +247,6 @@ def unrank_word(automaton: Automaton, rank: int) -> str:
                 break
             rank -= counts[following]
     return word
-
-
-def _each(value):
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        raise TypeError(f"shapes must be a sequence of sequences of pieces, got {value!r:.60}")
-    return value
 
 
 def _piece(piece):

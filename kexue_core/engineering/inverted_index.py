@@ -52,7 +52,7 @@ class InvertedIndex:
 
     Parameters
     ----------
-    documents : sequence of str, or of dict from str to str
+    documents : iterable of str, or of dict from str to str
         Texts, or fields with their texts: the same fields in each document. A text may be empty. The field of plain
         texts is named ``"text"``.
 
@@ -139,8 +139,7 @@ def _term(term):
 
 def _columns(documents):
     """Return the texts of each field, by name."""
-    if isinstance(documents, str | Mapping):
-        raise TypeError(f"documents must be a sequence of texts or of fields with their texts, got {documents!r}")
+    documents = _checks.iterable("documents", documents, "texts, or of fields with their texts")
     rows = [{"text": row} if isinstance(row, str) else row for row in documents]
     if not rows or rows[0] == {}:
         raise ValueError(f"documents must hold at least one document with a field, got {rows}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from urllib.parse import quote
 
 from kexue_core import _checks
@@ -46,12 +46,12 @@ def render_source(paper: PaperId) -> str:
     return HOMES[paper.source].format(_written(paper))
 
 
-def render_reader(papers: Sequence[PaperId]) -> str:
+def render_reader(papers: Iterable[PaperId]) -> str:
     """Return the address of papers in the reader; `find_paper_ids` inverts it.
 
     Parameters
     ----------
-    papers : sequence of PaperId
+    papers : iterable of PaperId
         At least one; all of arXiv, or none.
 
     Returns
@@ -73,9 +73,7 @@ def render_reader(papers: Sequence[PaperId]) -> str:
     >>> render_reader([PaperId("PMLR", "v235/hayou24a"), PaperId("IJCAI", "2023/12")])
     'https://papers.cool/venue/hayou24a@v235@PMLR,12@2023@IJCAI'
     """
-    if not isinstance(papers, Iterable):
-        raise TypeError(f"papers must be a sequence of PaperId, got {papers!r:.60}")
-    papers = [_canonical(paper) for paper in papers]
+    papers = [_canonical(paper) for paper in _checks.iterable("papers", papers, "PaperId")]
     branches = {paper.source == "arxiv" for paper in papers}
     if len(branches) != 1:
         raise ValueError(f"papers must be of one branch, got {len(branches)} branches")

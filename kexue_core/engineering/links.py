@@ -148,9 +148,7 @@ def pick_paper_ids(evidence: Iterable[str | None]) -> list[PaperId]:
     >>> [p.key for p in pick_paper_ids(["Attention", None, "https://arxiv.org/abs/1706.03762"])]
     ['1706.03762']
     """
-    if isinstance(evidence, str) or not isinstance(evidence, Iterable):
-        raise TypeError(f"evidence must be an iterable of strings and None, got {evidence!r:.60}")
-    for text in evidence:
+    for text in _checks.iterable("evidence", evidence, "strings and None"):
         if text is not None and (papers := find_paper_ids(text)):
             return papers
     return []

@@ -306,10 +306,8 @@ def balance_by_bias(
     >>> max_violation(load[[0, -1]]).round(2)
     array([1.93, 0.03])
     """
-    if not np.iterable(batches):
-        raise TypeError(f"batches must be an iterable of arrays of scores, got {batches!r:.80}")
     history = []
-    for scores in batches:
+    for scores in _checks.iterable("batches", batches, "arrays of scores"):
         scores, _ = _checks.top_k("batches", scores, k, core=2)
         shape = scores.shape[:-2] + scores.shape[-1:]
         bias = np.zeros(shape) if bias is None else _checks.array("bias", bias, shape=shape)

@@ -76,8 +76,8 @@ def test_what_is_refused():
         (lambda: path_counts("x"), TypeError, "automaton must be an Automaton, got 'x'"),
         (lambda: rank_word("x", "a"), TypeError, "automaton must be an Automaton, got 'x'"),
         (lambda: build_automaton([[("a", 1)]]), TypeError, "shapes must hold pieces (characters, low, high), got ("),
-        (lambda: build_automaton(3), TypeError, "shapes must be a sequence of sequences of pieces, got 3"),
-        (lambda: build_automaton([3]), TypeError, "shapes must be a sequence of sequences of pieces, got 3"),
+        (lambda: build_automaton(3), TypeError, "shapes must be an iterable of iterables of pieces, got 3"),
+        (lambda: build_automaton([3]), TypeError, "shapes must be an iterable of iterables of pieces, got 3"),
     ):
         with pytest.raises(error, match=re.escape(message)):
             call()

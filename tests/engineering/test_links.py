@@ -234,7 +234,7 @@ def test_what_is_refused():
         (lambda: unrank_arxiv(102_928_887), ValueError, "rank must be at most 102928886, got 102928887"),
         (lambda: pick_paper_ids(None), TypeError, "evidence must be an iterable of strings and None, got None"),
         (lambda: pick_paper_ids("x"), TypeError, "evidence must be an iterable of strings and None, got 'x'"),
-        (lambda: render_reader(3), TypeError, "papers must be a sequence of PaperId, got 3"),
+        (lambda: render_reader(3), TypeError, "papers must be an iterable of PaperId, got 3"),
         (lambda: render_source(PaperId(["x"], "2401.00001")), ValueError, "paper must be canonical, got PaperId"),
         (lambda: unrank_arxiv(-1), ValueError, "rank must be at least 0, got -1"),
         (lambda: paper_link_script("x"), ValueError, "template must hold TABLE, got 'x'"),

@@ -396,7 +396,8 @@ def test_values_out_of_range_are_refused(call, message):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: InvertedIndex("a text"), "documents must be a sequence of texts .*, got 'a text'"),
+        (lambda: InvertedIndex("a text"), "documents must be an iterable of texts, .*, got 'a text'"),
+        (lambda: InvertedIndex(3), "documents must be an iterable of texts, .*, got 3"),
         (lambda: InvertedIndex(["a", None]), r"documents\[1\] must be a string or a dict of strings, got None"),
         (lambda: InvertedIndex([{"title": 3}]), r"documents\[0\]\['title'\] must be a string, got 3"),
         *((lambda f=f: f("x", "q"), "index must be an InvertedIndex, got 'x'") for f in (search, bm25_scores)),
