@@ -10,7 +10,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
-from extensions import chapters, processes
+from extensions import chapters, forks, processes
 from extensions.requirements import forbidden
 from kexue_core.notebook.explorer import MIME as EXPLORER
 
@@ -80,6 +80,12 @@ def problems(slug, notebook):
     return found
 
 
+def begin():
+    """Prepare a worker."""
+    processes.end_with_parent()
+    forks.use_forks()
+
+
 def execute_all(wanted, *, environment=(), workers=None):
     """Execute chapters side by side and yield (slug, notebook, seconds), telling the progress.
 
@@ -89,7 +95,7 @@ def execute_all(wanted, *, environment=(), workers=None):
         After all have been tried, if any failed; what failed is printed.
     """
     failed = []
-    pool = ProcessPoolExecutor(workers or os.cpu_count(), initializer=processes.end_with_parent)
+    pool = ProcessPoolExecutor(workers or os.cpu_count(), initializer=begin)
     jobs = {pool.submit(execute, slug, environment): slug for slug in wanted}
     try:
         for done, job in enumerate(as_completed(jobs), start=1):

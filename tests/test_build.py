@@ -13,8 +13,9 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
+from jupyter_client.provisioning import KernelProvisionerFactory
 
-from extensions import book_search, chapters, dependencies, execution, kexue_book, processes, requirements, site
+from extensions import book_search, chapters, dependencies, execution, forks, kexue_book, processes, requirements, site
 from extensions.toc import read_parts
 from kexue_core.notebook.corpus import read_chapters
 
@@ -224,6 +225,16 @@ def test_what_the_table_of_contents_must_not_hold_is_refused_by_name_in_one_line
 
 
 @pytest.fixture
+def forked(monkeypatch):
+    """Have kernels be forks, as in a build."""
+    factory = KernelProvisionerFactory.instance()
+    before = factory.default_provisioner_name
+    forks.use_forks()
+    yield
+    factory.default_provisioner_name = before
+
+
+@pytest.fixture
 def chapter(monkeypatch, tmp_path):
     """Return a function that executes cells as a chapter named ``bad``."""
     (tmp_path / "chapters").mkdir()
@@ -248,7 +259,7 @@ def chapter(monkeypatch, tmp_path):
         (">import yaml", "bad, cell [2]: ModuleNotFoundError: No module named 'yaml'"),
     ],
 )
-def test_what_must_not_be_published_is_refused_with_chapter_and_cell(chapter, cell, line):
+def test_what_must_not_be_published_is_refused_with_chapter_and_cell(forked, chapter, cell, line):
     with pytest.raises(execution.Mistake) as refusal:
         chapter(">1 + 1", "Text.", cell, "More.", ">2 + 2")
     assert str(refusal.value).startswith(line)
@@ -258,6 +269,22 @@ def test_what_must_not_be_published_is_refused_with_chapter_and_cell(chapter, ce
 def test_a_kernel_has_what_readers_get_and_is_strict(chapter):
     executed, _ = chapter(">import os, scipy, sympy, matplotlib, ipywidgets\nos.environ['KEXUE_STRICT']")
     assert executed.cells[0].outputs[0].data["text/plain"] == "'1'"
+
+
+def test_a_forked_kernel_differs_from_a_started_one_in_its_imports_only(chapter, request):
+    cells = [
+        ">import os, signal, sys, threading\nimport matplotlib\nimport numpy as np",
+        ">sys.path, os.getcwd(), __name__, sys.flags, sys.stdin, signal.getsignal(signal.SIGCHLD)",
+        ">matplotlib.get_backend(), threading.active_count(), sorted(key for key in os.environ if key[:4] != 'JPY_')",
+        ">import matplotlib.pyplot as plt\nplt.plot([1, 2]);",
+        ">np.random.rand()",
+    ]
+    started, _ = chapter(*cells)
+    request.getfixturevalue("forked")
+    (one, _), (two, _) = chapter(*cells), chapter(*cells)
+    shown = [[cell.outputs for cell in run.cells] for run in (started, one, two)]
+    assert shown[0][:4] == shown[1][:4]
+    assert len({numbers[4][0].data["text/plain"] for numbers in shown}) == 3
 
 
 def test_what_readers_install_is_small_and_all_of_it_is_pinned():
@@ -326,6 +353,29 @@ def test_an_ended_build_ends_its_children(tmp_path, how):
     build.communicate(timeout=60)
     assert build.returncode != 0
     wait(lambda: not alive(int(child.read_text())))
+
+
+FORKS = """
+import sys
+from jupyter_client.manager import start_new_kernel
+from extensions import forks
+forks.use_forks()
+manager, client = start_new_kernel()
+print(manager.provisioner.pid, forks._server().pid, flush=True)
+client.execute("while True: pass")
+sys.stdin.read()
+"""
+
+
+def test_a_forked_kernel_and_the_process_that_forks_end_with_the_one_that_asks():
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    worker = subprocess.Popen([sys.executable, "-c", FORKS], cwd=chapters.ROOT, **pipes, text=True)
+    started = [int(number) for number in worker.stdout.readline().split()]
+    assert len(started) == 2
+    assert all(map(alive, started))
+    worker.kill()
+    worker.communicate()
+    wait(lambda: not any(map(alive, started)))
 
 
 def alive(number):

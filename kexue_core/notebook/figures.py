@@ -50,6 +50,8 @@ STYLE = {
 # All settings there are, so that what a reader has set beside them changes no picture of an explorer.
 _COMPLETE = {name: value for name, value in {**mpl.rcParamsDefault, **STYLE}.items() if not name.startswith("backend")}
 
+_NOTHING = dict.fromkeys(("Date", "Creator", "Format", "Type"))  # of what an SVG tells about itself
+
 _text_to_path = TextToPath()
 
 
@@ -86,7 +88,11 @@ def set_style():
     except ImportError:
         return
     # Stored notebooks keep PNG, which every viewer shows and nbval passes over; the book takes the sharper SVG.
-    set_matplotlib_formats("svg" if building_book() else "png")
+    if building_book():
+        set_matplotlib_formats("svg", metadata=_NOTHING)
+        mpl.text.TextToPath = lambda: _text_to_path  # else each picture parses all formulas anew
+    else:
+        set_matplotlib_formats("png")
 
 
 def new_figure(figsize=None, panels=(1, 1)):
@@ -123,8 +129,7 @@ def figure_svg(figure, salt="kexue", memory=None):
     width, height = figure.get_size_inches()
     with _settings({"svg.fonttype": "none", "svg.hashsalt": salt}):
         figure.dpi = 72  # the unit of SVG
-        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        vector = RendererSVG(width * 72, height * 72, buffer, image_dpi=144, metadata=nothing)
+        vector = RendererSVG(width * 72, height * 72, buffer, image_dpi=144, metadata=_NOTHING)
         vector._text2path = _text_to_path  # keeps its cache of parsed formulas; a fresh one costs 100 ms a picture
         renderer = MixedModeRenderer(figure, width, height, 144, vector)  # in inches, unlike the vector's points
         with nullcontext() if memory is None else reuse_axes(figure, vector, buffer, memory):
