@@ -63,7 +63,10 @@ def edm_time_steps(n: int, *, t_min: float = 0.002, t_max: float = 80.0, rho: fl
     # expm1 and log1p keep all digits for large rho, where the 1/rho-th powers of both ends round to nearly the same
     # number.
     w = np.arange(1, n - 1) / (n - 1)
-    inner = t_max * np.exp(rho * np.log1p(w * np.expm1(np.log(t_min / t_max) / rho)))
+    far = t_min / t_max < np.finfo(float).tiny  # the ratio may vanish, the logarithms do not
+    span = np.log(t_min) - np.log(t_max) if far else np.log(t_min / t_max)
+    powers = rho * np.log1p(w * np.expm1(span / rho))
+    inner = np.exp(np.log(t_max) + powers) if far else t_max * np.exp(powers)
     times = np.concatenate([[t_max], inner, [t_min]])
     if not (np.diff(times) < 0).all():
         raise ValueError(f"n and rho must keep neighbouring times apart, got n = {n} and rho = {rho}")

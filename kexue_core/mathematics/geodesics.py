@@ -260,7 +260,7 @@ def walk_gap(frames: ArrayLike, *, curvature: float = 1.0) -> tuple[Array, Array
     heading : (...) ndarray or float
         In ``(-pi, pi]``: the arrow is carried home along the shortest way, and its angle to the arrow of the start is
         taken. Positive to the left. If the start is the antipode, there is no shortest way, and the angle is one of
-        many. For ``K < 0`` digits are lost like ``e^(2 sqrt(-K) gap)``.
+        many. Neither number costs digits: both are as good as the frames.
 
     Raises
     ------
@@ -291,12 +291,11 @@ def walk_gap(frames: ArrayLike, *, curvature: float = 1.0) -> tuple[Array, Array
             gap = np.arcsinh(root * away) / root
         else:
             gap = np.arctan2(root * away, place[..., 0]) / root if root else away
-        c, s = place[..., 0], away
-        phi = np.arctan2(place[..., 2], place[..., 1])
-        back = np.zeros(frames.shape)  # a step home from the place, seen with the way out as the first axis
-        back[..., 0, 0], back[..., 0, 1], back[..., 1, 0], back[..., 1, 1], back[..., 2, 2] = c, k * s, -s, c, 1
-        home = _turned(phi) @ back @ _turned(-phi) @ frames
-    heading = np.arctan2(home[..., 2, 1] - home[..., 1, 2], home[..., 1, 1] + home[..., 2, 2])
+        # F = R(phi) B R(psi), B = [[c, -k s, 0], [s, c, 0], [0, 0, 1]]; the arrow comes home turned by phi + psi, which
+        # is the angle of (1 + c) e^(i (phi + psi)) and of k s^2 e^(i (phi + psi)) where they do not vanish
+        near = frames[..., 1, 1] + frames[..., 2, 2] + 1j * (frames[..., 2, 1] - frames[..., 1, 2])
+        far = (place[..., 1] + 1j * place[..., 2]) * (-frames[..., 0, 1] + 1j * frames[..., 0, 2])
+        heading = np.angle(np.where(place[..., 0] > 0, near, far))
     return _checks.result(gap, "frames", "curvature"), _checks.result(heading, "frames", "curvature")
 
 

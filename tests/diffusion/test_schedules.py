@@ -164,3 +164,14 @@ def test_the_arrays_of_a_schedule_are_read_only_and_named():
 def test_bad_values_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("t_min", [0.002, 1e-308, 5e-324])
+@pytest.mark.parametrize("t_max", [0.0021, 80.0, 1.7e308])
+@pytest.mark.parametrize("rho", [0.5, 7.0, 1e3])
+def test_the_times_are_right_from_the_smallest_number_to_the_largest(t_min, t_max, rho):
+    times = edm_time_steps(6, t_min=t_min, t_max=t_max, rho=rho)
+    with mpmath.workdps(400):
+        ends = [mpmath.mpf(t) ** (1 / mpmath.mpf(rho)) for t in (t_max, t_min)]
+        exact = [(ends[0] + mpmath.mpf(i) / 5 * (ends[1] - ends[0])) ** mpmath.mpf(rho) for i in range(1, 5)]
+        np.testing.assert_allclose(times[1:-1], [float(t) for t in exact], rtol=1e-12)

@@ -198,6 +198,34 @@ def test_on_the_way_home_from_afar_digits_are_lost_as_the_docstring_says(d, erro
             np.testing.assert_allclose(frames[parts, 0, 0], np.cosh(d), rtol=1e-14)
 
 
+def test_gap_and_heading_keep_their_digits_however_far_the_walker_is():
+    for k in (-1.0, -0.25):
+        for d in (1, 5, 10, 18, 20, 40, 300):
+            frames = walk([d / (-k) ** 0.5 / 2] * 2, [0.0, 0.3], curvature=k)
+            gap, heading = walk_gap(frames[-1], curvature=k)
+            assert gap * (-k) ** 0.5 == pytest.approx(d, rel=1e-14)
+            assert heading == pytest.approx(0.3, rel=1e-13)
+    for d in (1.0, np.pi / 2, 2.0, 3.0, np.pi - 1e-6):
+        assert walk_gap(walk([d], [-2.0])[-1])[1] == pytest.approx(-2.0, rel=1e-9)
+
+
+def test_the_heading_is_that_of_the_walker_who_goes_straight_home():
+    rng = np.random.default_rng(2)
+    for k in (2.0, 1.0, 0.0, -1.0):
+        for _ in range(20):
+            frames = walk(rng.uniform(0, 1.2, 3), rng.uniform(-3, 3, 3), curvature=k)
+            gap, heading = walk_gap(frames[-1], curvature=k)
+            x1, x2 = frames[-1, 1:, 0]
+            # the direction home in the frame of the walker: minus the gradient of the distance, which falls with x0
+            slope = frames[-1, 0, 1:] / k if k else -frames[-1, 1:, 1:].T @ [x1, x2]
+            turn = np.arctan2(slope[1], slope[0])
+            there = walk([gap], [-turn], curvature=k)[-1]  # goes home, then turns back by as much
+            turned = walk([0.0], [turn])[-1]
+            arrived = frames[-1] @ turned @ there
+            np.testing.assert_allclose(arrived[:, 0], [1, 0, 0], atol=1e-12)
+            np.testing.assert_allclose(arrived[1:, 1], [np.cos(heading), np.sin(heading)], atol=1e-12)
+
+
 def test_bad_walks_are_refused():
     with pytest.raises(ValueError, match=r"turns must have shape \(2,\), got shape \(1,\)"):
         walk([1.0, 1.0], [1.0])
