@@ -1037,6 +1037,27 @@ def test_an_integer_that_no_machine_holds_is_refused_by_name_and_in_short(name, 
             call(name, **{argument: huge})
 
 
+# Functions that square, and the power of a common factor of some arguments that they keep.
+SCALED = [
+    ("quantize", ("x", "codes"), 0),
+    ("fit_codebook", ("x",), 1),
+    ("energy_distance", ("x", "y"), 1),
+    ("denoise_mixture", ("x", "t", "means", "stds"), 1),
+    ("denoise_points", ("x", "t", "points"), 1),
+    ("longest_subset", ("vectors",), 0),
+    ("best_subset", ("vectors",), 0),
+    ("sampling_probabilities", ("vectors",), 0),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "power"), SCALED)
+@pytest.mark.parametrize("exponent", [-1000, -660, 660, 1000])
+def test_a_common_factor_of_all_lengths_may_be_of_any_size(name, arguments, power, exponent):
+    given = {argument: np.ldexp(EXAMPLES[name][argument], exponent) for argument in arguments}
+    for found, expected in zip(parts(call(name, **given)), parts(call(name)), strict=True):
+        np.testing.assert_allclose(found * 1.0, np.ldexp(expected * 1.0, power * exponent), rtol=1e-13, atol=0)
+
+
 def test_an_integer_fills_int64_unless_another_end_is_given():
     for size in (2**63 - 1, -(2**63), np.uint64(2**63 - 1)):
         assert _checks.integer("n", size) == size

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kexue_core import _checks
 from kexue_core.diffusion._common import Array, Denoiser, denoised
+from kexue_core.special import binary_exponent
 
 __all__ = ["denoise_gaussian", "denoise_mixture", "denoise_points", "velocity", "disk_images"]
 
@@ -119,7 +120,7 @@ def denoise_mixture(
         excess = (stds.max() - stds) / widest * ((stds.max() + stds) / widest)
         largest = np.abs(x).max(axis=-1, keepdims=True)
         length = largest * np.sqrt(((x / np.where(largest > 0, largest, 1)) ** 2).sum(axis=-1, keepdims=True))
-        logits = _products(x, means) / scale / scale - excess * (length / scale) ** 2 / 2
+        logits = _closeness(x, means, scale) - excess * (length / scale) ** 2 / 2
         logits = logits + np.log(weights) - means.shape[1] * np.log(scale)
         p = _probabilities(logits, t)
         keep = p * (stds / scale) ** 2
@@ -164,7 +165,7 @@ def denoise_points(x: ArrayLike, t: ArrayLike, *, points: ArrayLike) -> NDArray[
     x, t, centre, points = _centred(x, t, _checks.array("points", points, ndim=2, core=2))
     with np.errstate(all="ignore"):
         t = t[..., None]
-        p = _probabilities(_products(x, points) / t / t, t)
+        p = _probabilities(_closeness(x, points, t), t)
         return _checks.result(centre + p @ points, "points")
 
 
@@ -262,11 +263,13 @@ def _centred(x, t, data):
         return x - centre, t, centre, data - centre
 
 
-def _products(x, means):
-    """Return ``x.m - |m|^2 / 2`` for all means, which is ``-|x - m|^2 / 2`` up to a common term."""
+def _closeness(x, means, scale):
+    """Return ``(x.m - |m|^2 / 2) / scale^2`` for all means: up to a common term ``-|x - m|^2 / (2 scale^2)``."""
+    unit = binary_exponent(means)
+    x, means, scale = (np.ldexp(part, -unit) for part in (x, means, scale))
     products = x @ means.T
     products -= (means**2).sum(axis=-1) / 2
-    return _checks.result(products, "the distances of x and the data")
+    return _checks.result(products, "the distances of x and the data") / scale / scale
 
 
 def _probabilities(logits, t):

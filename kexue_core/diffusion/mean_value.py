@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from kexue_core import _checks
 from kexue_core.diffusion._common import Denoiser, decreasing_times, denoised, not_negative
 from kexue_core.diffusion.samplers import METHODS
+from kexue_core.special import binary_exponent
 
 __all__ = ["gaussian_mean_time", "fit_mean_direction", "TrajectoryPCA", "trajectory_pca"]
 
@@ -200,9 +201,8 @@ def trajectory_pca(trajectory: ArrayLike, n_components: int = 3) -> TrajectoryPC
         raise ValueError("trajectory must move, got one that is constant in time")
     with np.errstate(over="ignore", invalid="ignore"):
         centred = _checks.result(np.moveaxis(trajectory - trajectory.mean(axis=0), 0, -2), "trajectory")
-    # In units of a power of 2 near the largest distance, which rounds nothing: squares neither underflow nor overflow.
-    unit = np.exp2(np.frexp(np.abs(centred).max(axis=(-2, -1), keepdims=True))[1].astype(float) - 1)
-    left, singular, _ = np.linalg.svd(centred / unit, full_matrices=False)
+    unit = binary_exponent(centred, axis=(-2, -1))
+    left, singular, _ = np.linalg.svd(np.ldexp(centred, -unit), full_matrices=False)
     coordinates = left * (singular * np.where(left[..., 0, :] < 0, -1, 1))[..., None, :]
     # Tails of the sum of squares, smallest first: subtracting heads from the total would leave only rounding.
     tails = np.sqrt(np.cumsum(coordinates[..., ::-1] ** 2, axis=-1))[..., ::-1]
@@ -210,6 +210,6 @@ def trajectory_pca(trajectory: ArrayLike, n_components: int = 3) -> TrajectoryPC
     explained = singular**2 / np.sum(singular**2, axis=-1, keepdims=True)
     return TrajectoryPCA(
         np.moveaxis(explained[..., :n], -1, 0),
-        np.moveaxis(coordinates[..., :n] * unit, (-1, -2), (0, 1)),
-        np.moveaxis(residuals[..., : n + 1] * unit, (-1, -2), (0, 1)),
+        np.moveaxis(np.ldexp(coordinates[..., :n], unit), (-1, -2), (0, 1)),
+        np.moveaxis(np.ldexp(residuals[..., : n + 1], unit), (-1, -2), (0, 1)),
     )

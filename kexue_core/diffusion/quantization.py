@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kexue_core import _checks
+from kexue_core.special import binary_exponent
 
 __all__ = ["reverse_water_filling", "fit_codebook", "quantize", "energy_distance"]
 
@@ -103,15 +104,17 @@ def fit_codebook(x: ArrayLike, size: int, *, rng: np.random.Generator, steps: in
     """
     x = _checks.array("x", x, ndim=2, core=2)
     size, steps = _checks.integer("size", size, low=1, high=len(x)), _checks.integer("steps", steps, low=0)
+    unit = binary_exponent(x)
+    x = np.ldexp(x, -unit)
     codes = x[_checks.generator("rng", rng).choice(len(x), size, replace=False)]
     for _ in range(steps):
         nearest, squares = _nearest(x, codes)
         counts = np.bincount(nearest, minlength=size)
         sums = np.stack([np.bincount(nearest, column, minlength=size) for column in x.T], axis=-1)
-        codes = _checks.result(sums / np.maximum(counts, 1)[:, None], "x")
+        codes = sums / np.maximum(counts, 1)[:, None]
         empty = np.flatnonzero(counts == 0)
         codes[empty] = x[np.argsort(-squares, kind="stable")[: empty.size]]
-    return codes
+    return _checks.result(np.ldexp(codes, unit), "x")
 
 
 def quantize(x: ArrayLike, codes: ArrayLike) -> NDArray[np.int64]:
@@ -146,8 +149,8 @@ def quantize(x: ArrayLike, codes: ArrayLike) -> NDArray[np.int64]:
     """
     codes = _checks.array("codes", codes, ndim=2, core=2)
     x = _checks.array("x", x, core=1, last=codes.shape[1])
-    size = np.frexp(max(np.abs(x).max(initial=0), np.abs(codes).max()))[1]
-    x, codes = np.ldexp(x, -size), np.ldexp(codes, -size)  # no square underflows, and no digit changes
+    unit = binary_exponent(x, codes)
+    x, codes = np.ldexp(x, -unit), np.ldexp(codes, -unit)
     return _nearest(x.reshape(-1, x.shape[-1]), codes)[0].reshape(x.shape[:-1])[()]
 
 
@@ -216,6 +219,8 @@ def _nearest(x, codes):
 
 def _sum_of_distances(x, y):
     """Return the sum of all distances, a block of rows at a time and coordinate by coordinate: no cancellation."""
+    unit = binary_exponent(x, y, axis=(-2, -1))
+    x, y = np.ldexp(x, -unit), np.ldexp(y, -unit)
     rows = max(1, _BLOCK // y.shape[-2])
     total = 0.0
     for i in range(0, x.shape[-2], rows):
@@ -223,4 +228,4 @@ def _sum_of_distances(x, y):
         for k in range(x.shape[-1]):
             squares = squares + (x[..., i : i + rows, None, k] - y[..., None, :, k]) ** 2
         total = total + np.sqrt(squares).sum(axis=(-2, -1))
-    return total
+    return np.ldexp(total, unit[..., 0, 0])

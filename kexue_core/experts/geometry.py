@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kexue_core import _checks
 from kexue_core.attention import activate, top_k_mask
+from kexue_core.special import binary_exponent
 
 __all__ = [
     "ffn_experts",
@@ -150,8 +151,7 @@ def longest_subset(vectors: ArrayLike, k: int) -> NDArray[np.bool_]:
     array([ True, False,  True])
     """
     vectors, k = _vectors(vectors, k)
-    size = np.frexp(np.abs(vectors).max(axis=(-2, -1), keepdims=True, initial=0))[1]
-    lengths = _lengths(np.ldexp(vectors, -size))  # no square underflows, and no digit changes
+    lengths = _lengths(_in_units(vectors))
     return top_k_mask(lengths, k) if k else np.zeros(lengths.shape, bool)
 
 
@@ -192,7 +192,8 @@ def best_subset(vectors: ArrayLike, k: int) -> NDArray[np.bool_]:
     n = vectors.shape[-2]
     if n > _MOST:
         raise ValueError(f"vectors must hold at most {_MOST} vectors, got {n}")
-    scale = _checks.result(np.asarray(_lengths(vectors).sum(axis=-1)), "vectors")
+    vectors = _in_units(vectors)
+    scale = _lengths(vectors).sum(axis=-1)
     flat = (vectors / np.where(scale > 0, scale, 1.0)[..., None, None]).reshape(-1, n, vectors.shape[-1])
     keep = [_best_subset(v, n - k) for v in flat]
     return np.array(keep, dtype=bool).reshape(vectors.shape[:-1])
@@ -225,8 +226,8 @@ def sampling_probabilities(vectors: ArrayLike) -> NDArray[np.float64]:
     >>> sampling_probabilities([[3.0, 0.0], [0.0, 1.0]])
     array([0.75, 0.25])
     """
-    lengths = _lengths(_checks.array("vectors", vectors, core=2))
-    total = _checks.result(np.asarray(lengths.sum(axis=-1, keepdims=True)), "vectors")
+    lengths = _lengths(_in_units(_checks.array("vectors", vectors, core=2)))
+    total = lengths.sum(axis=-1, keepdims=True)
     if not total.all():
         raise ValueError("vectors must not all be zero, got zeros")
     return lengths / total
@@ -319,6 +320,10 @@ def geometric_moe(rho: ArrayLike, vectors: ArrayLike, k: int) -> NDArray[np.floa
 def _vectors(vectors, k):
     vectors = _checks.array("vectors", vectors, core=2)
     return vectors, _checks.integer("k", k, low=0, high=vectors.shape[-2])
+
+
+def _in_units(vectors):
+    return np.ldexp(vectors, -binary_exponent(vectors, axis=(-2, -1)))
 
 
 def _lengths(vectors):

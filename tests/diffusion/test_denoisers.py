@@ -253,9 +253,12 @@ def test_what_is_no_function_has_no_velocity():
         velocity(3, [1.0], 1.0)
 
 
-def test_data_beyond_the_range_are_blamed_and_not_the_time():
-    with pytest.raises(ValueError, match="the distances of x and the data must keep the result finite"):
+def test_the_time_is_blamed_where_it_vanishes_beside_the_data_and_the_data_where_their_mean_overflows():
+    with pytest.raises(ValueError, match=r"^t must be above 1e-150 times the distances of x and the data, got 1\.0"):
         denoise_points([1.0], 1.0, points=[[-1e200], [1e200]])
+    assert denoise_points([1e200], 1e199, points=[[-1e200], [1e200]]) == pytest.approx(1e200)
+    with pytest.raises(ValueError, match="the distances of x and the data must keep the result finite"):
+        denoise_points([1.0], 1e308, points=[[1.7e308], [1.6e308]])
 
 
 def test_weights_of_a_mixture_may_carry_the_rounding_of_float32():
