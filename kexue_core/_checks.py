@@ -6,13 +6,15 @@ are what is no number (strings, dates, None), masked arrays, whose mask would be
 not hold. NaN never enters; infinity enters where a docstring says so, and neither leaves. A batch may be empty, what
 is computed for each of its members may not. An array without axes counts as a number, and a number comes back as one.
 
-Each check returns the checked value; an array may be the caller's own, so that nothing is ever written into it.
+Each check returns the checked value; an array may be the caller's own, so that nothing is ever written into it. Squares
+of very large and very small numbers are a matter of units: `binary_exponent` finds them.
 """
 
 from __future__ import annotations
 
 import numbers
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -191,6 +193,16 @@ def result(value: Any, *names: str, **inputs: Any) -> Any:
         worst = value[~np.isfinite(value)].flat[0]
         raise ValueError(f"{_listed(names or inputs)} must keep the result finite, got {worst}")
     return value[()]
+
+
+def binary_exponent(*arrays: NDArray[Any], axis: tuple[int, ...] | None = None) -> NDArray[np.int32]:
+    """Return the ``e`` with ``2^(e-1) <= max |x| < 2^e`` over all arrays, 0 if all are zero.
+
+    Along ``axis`` the maximum is taken for each batch, and the axes stay with length 1. Squares of ``np.ldexp(x, -e)``
+    do not overflow, nor vanish beside the largest, and the scaling changes no digit. No check: infinity may be in them.
+    """
+    largest = [np.abs(x).max(axis=axis, keepdims=axis is not None, initial=0) for x in arrays]
+    return np.frexp(reduce(np.maximum, largest))[1]
 
 
 def _convert(name, value, kind):

@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from functools import reduce
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kexue_core import _checks
 
 __all__ = ["cosine_integral", "normal_cdf", "normal_quantile", "log_normal_cdf", "log_normal_density"]
-
-
-def binary_exponent(*arrays: NDArray[np.float64], axis: tuple[int, ...] | None = None) -> NDArray[np.int32]:
-    """Return the ``e`` with ``2^(e-1) <= max |x| < 2^e`` over all arrays, 0 if all are zero.
-
-    Along ``axis`` the maximum is taken for each batch, and the axes stay with length 1. Squares of ``np.ldexp(x, -e)``
-    do not overflow, nor vanish beside the largest, and the scaling changes no digit.
-    """
-    largest = [np.abs(x).max(axis=axis, keepdims=axis is not None, initial=0) for x in arrays]
-    return np.frexp(reduce(np.maximum, largest))[1]
 
 
 def cosine_integral(x: ArrayLike) -> NDArray[np.float64]:

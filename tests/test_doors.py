@@ -1119,3 +1119,14 @@ def test_the_work_is_bounded_whatever_the_argument():
     assert call("legs_resolution", n=4, a=[2.0**53, 1e300]) == pytest.approx([1, 1])
     with pytest.raises(ValueError, match=r"^z must not need more than a million nodes"):
         call("log_gamma", z=[1 + 1e9j])
+
+
+def test_the_binary_exponent_brings_the_largest_entry_between_a_half_and_one():
+    for x in (1.0, 0.75, 3.0, 5e-324, 1.7e308):
+        assert 0.5 <= np.ldexp(x, -_checks.binary_exponent(np.array([0.0, -x]))) < 1
+    assert _checks.binary_exponent(np.zeros(3)) == _checks.binary_exponent(np.zeros((0, 2))) == 0
+    assert (
+        _checks.binary_exponent(np.zeros(3), np.array([1e-200])) == _checks.binary_exponent(np.array([1e-200])) < -600
+    )
+    rows = _checks.binary_exponent(np.array([[[1.0, 4.0]], [[0.25, 0.0]]]), np.array([[[2.0], [-0.5]]]), axis=(-2, -1))
+    np.testing.assert_array_equal(rows, [[[3]], [[2]]])

@@ -19,7 +19,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from kexue_core import _checks
 from kexue_core.diffusion._common import Array, Denoiser, denoised
-from kexue_core.special import binary_exponent
 
 __all__ = ["denoise_gaussian", "denoise_mixture", "denoise_points", "velocity", "disk_images"]
 
@@ -265,7 +264,7 @@ def _centred(x, t, data):
 
 def _closeness(x, means, scale):
     """Return ``(x.m - |m|^2 / 2) / scale^2`` for all means: up to a common term ``-|x - m|^2 / (2 scale^2)``."""
-    unit = binary_exponent(means)
+    unit = _checks.binary_exponent(means)
     x, means, scale = (np.ldexp(part, -unit) for part in (x, means, scale))
     products = x @ means.T
     products -= (means**2).sum(axis=-1) / 2

@@ -16,7 +16,6 @@ from numpy.typing import ArrayLike, NDArray
 from kexue_core import _checks
 from kexue_core.diffusion._common import Denoiser, decreasing_times, denoised, not_negative
 from kexue_core.diffusion.samplers import METHODS
-from kexue_core.special import binary_exponent
 
 __all__ = ["gaussian_mean_time", "fit_mean_direction", "TrajectoryPCA", "trajectory_pca"]
 
@@ -201,7 +200,7 @@ def trajectory_pca(trajectory: ArrayLike, n_components: int = 3) -> TrajectoryPC
         raise ValueError("trajectory must move, got one that is constant in time")
     with np.errstate(over="ignore", invalid="ignore"):
         centred = _checks.result(np.moveaxis(trajectory - trajectory.mean(axis=0), 0, -2), "trajectory")
-    unit = binary_exponent(centred, axis=(-2, -1))
+    unit = _checks.binary_exponent(centred, axis=(-2, -1))
     left, singular, _ = np.linalg.svd(np.ldexp(centred, -unit), full_matrices=False)
     coordinates = left * (singular * np.where(left[..., 0, :] < 0, -1, 1))[..., None, :]
     # Tails of the sum of squares, smallest first: subtracting heads from the total would leave only rounding.

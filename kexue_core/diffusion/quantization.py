@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kexue_core import _checks
-from kexue_core.special import binary_exponent
 
 __all__ = ["reverse_water_filling", "fit_codebook", "quantize", "energy_distance"]
 
@@ -104,7 +103,7 @@ def fit_codebook(x: ArrayLike, size: int, *, rng: np.random.Generator, steps: in
     """
     x = _checks.array("x", x, ndim=2, core=2)
     size, steps = _checks.integer("size", size, low=1, high=len(x)), _checks.integer("steps", steps, low=0)
-    unit = binary_exponent(x)
+    unit = _checks.binary_exponent(x)
     x = np.ldexp(x, -unit)
     codes = x[_checks.generator("rng", rng).choice(len(x), size, replace=False)]
     for _ in range(steps):
@@ -149,7 +148,7 @@ def quantize(x: ArrayLike, codes: ArrayLike) -> NDArray[np.int64]:
     """
     codes = _checks.array("codes", codes, ndim=2, core=2)
     x = _checks.array("x", x, core=1, last=codes.shape[1])
-    unit = binary_exponent(x, codes)
+    unit = _checks.binary_exponent(x, codes)
     x, codes = np.ldexp(x, -unit), np.ldexp(codes, -unit)
     return _nearest(x.reshape(-1, x.shape[-1]), codes)[0].reshape(x.shape[:-1])[()]
 
@@ -219,7 +218,7 @@ def _nearest(x, codes):
 
 def _sum_of_distances(x, y):
     """Return the sum of all distances, a block of rows at a time and coordinate by coordinate: no cancellation."""
-    unit = binary_exponent(x, y, axis=(-2, -1))
+    unit = _checks.binary_exponent(x, y, axis=(-2, -1))
     x, y = np.ldexp(x, -unit), np.ldexp(y, -unit)
     rows = max(1, _BLOCK // y.shape[-2])
     total = 0.0

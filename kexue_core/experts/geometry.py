@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from kexue_core import _checks
 from kexue_core.attention import activate, top_k_mask
-from kexue_core.special import binary_exponent
 
 __all__ = [
     "ffn_experts",
@@ -323,7 +322,7 @@ def _vectors(vectors, k):
 
 
 def _in_units(vectors):
-    return np.ldexp(vectors, -binary_exponent(vectors, axis=(-2, -1)))
+    return np.ldexp(vectors, -_checks.binary_exponent(vectors, axis=(-2, -1)))
 
 
 def _lengths(vectors):
