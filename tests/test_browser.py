@@ -214,6 +214,18 @@ def test_one_switch_shows_all_code_and_is_remembered(page, site):
     assert set(page.evaluate(state)) == {False}
 
 
+def test_a_picture_that_goes_on_beyond_the_edge_of_a_phone_shows_it_by_a_shadow(page, site):
+    page.set_viewport_size({"width": 390, "height": 844})
+    open_page(page, site, FIRST)
+    boxes = page.evaluate(
+        """() => [...document.querySelectorAll("article .cell_output img, article .kx-picture")].map((e) => {
+            while (!/auto|scroll/.test(getComputedStyle(e).overflowX)) e = e.parentElement;
+            return [e.scrollWidth > e.clientWidth + 1, getComputedStyle(e).backgroundImage.includes("gradient")]; })"""
+    )
+    assert sum(wide for wide, _ in boxes) > 4
+    assert all(shadow for wide, shadow in boxes if wide)
+
+
 def test_a_formula_is_copied_once_as_tex(browser, site):
     context = browser.new_context(offline=True, permissions=["clipboard-read", "clipboard-write"])
     page = context.new_page()
