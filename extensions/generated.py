@@ -23,6 +23,7 @@ from kexue_core.notebook.claims import KINDS, Claim
 from kexue_core.notebook.claims import MIME as CLAIM
 from kexue_core.notebook.derivation import MIME as DERIVATION
 from kexue_core.notebook.explorer import MIME as EXPLORER
+from kexue_core.notebook.formats import format_number
 
 
 def setup(app):
@@ -150,7 +151,7 @@ def counts():
     return (
         f"**{count['chapters']}** chapters · **{count['steps']}** derivation steps checked by SymPy · "
         f"**{count['statements']}** statements checked by numbers · "
-        f"**{count['explorers']}** explorers with **{count['stops']:,}** pictures · "
+        f"**{count['explorers']}** explorers with **{format_number(count['stops'])}** pictures · "
         f"**{count['printed']}** printed figures [computed again](reproduced_results.md), of which "
         f"**{count['printed differs']}** differ · **{count['errata']}** [errata](errata.md)"
     )

@@ -123,6 +123,14 @@ def test_the_landing_page_counts_what_was_printed_and_no_more(two_chapters):
     assert "**1** [errata](errata.md)" in line
 
 
+def test_thousands_are_set_apart_as_in_the_chapters(two_chapters, monkeypatch):
+    controls = [{"names": ["stop"] * 400}, {"names": ["stop"] * 50}]
+    monkeypatch.setattr(
+        generated, "outputs", lambda slug, mime: [{"controls": controls}] * (mime == generated.EXPLORER)
+    )
+    assert "**2** explorers with **40\u202f000** pictures" in generated.counts()
+
+
 def test_errata_stand_by_part_and_lead_to_their_chapter(two_chapters):
     page = generated.errata()
     assert "## First" not in page
