@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import sympy as sp
 
 from kexue_core.notebook import laws, typeset
-from kexue_core.notebook.proof import RELATIONS, declare, verify
+from kexue_core.notebook.proof import RELATIONS, agree, declare, verify
 from kexue_core.notebook.refusal import StepError
 
 __all__ = ["Derivation", "Step", "StepError", "verify"]
@@ -283,6 +283,9 @@ class Derivation:
             others = {other.options["relation"] for other in self.steps if other.kind == "bound"}
             if others - {options["relation"]}:
                 raise StepError(f"step {because!r}: all bounds of a chain must point the same way, got {others} before")
+        premises = {g: None for other in (*self.steps, step) for g in other.options.get("given", ())}
+        if len(premises) > len(options.get("given", ())):
+            agree(tuple(premises), because)
         notes = verify(self.result, step)
         self.steps.append(Step(kind, step.new, because, step.options, notes))
         return self

@@ -13,7 +13,7 @@ from kexue_core.notebook.refusal import short
 from kexue_core.notebook.wellformed import bound_variables
 from kexue_core.notebook.zero import evaluate, proves_zero, refutation
 
-__all__ = ["difference", "follows", "is_zero", "operated"]
+__all__ = ["carried_out", "difference", "follows", "is_zero", "operated"]
 
 APPLICABLE = {
     "log": (sp.log, "positive"),
@@ -229,15 +229,20 @@ def _of_identity(sides, wanted, options, conditions):
         reason = _beyond(value, conditions)
         if reason:
             return False, "", reason
-    done = {
-        "differentiate": lambda side: sp.Derivative(side, value, evaluate=False),
-        "integrate": lambda side: sp.Integral(side, value),
-        "substitute": lambda side: side.subs(value, simultaneous=True),
-    }[key]
-    matched = _matched([done(side) for side in sides], wanted, conditions)
+    done = [carried_out(side, options) for side in sides]
+    matched = _matched(done, wanted, conditions)
     if not matched[0]:
-        return follows(insert(done(sides[0]) - done(sides[1]), ()), insert(wanted[0] - wanted[1], ()), conditions, True)
+        return follows(insert(done[0] - done[1], ()), insert(wanted[0] - wanted[1], ()), conditions, True)
     return matched
+
+
+def carried_out(side, options):
+    """Return a side of an equation that is to be differentiated, integrated or substituted into; else the side."""
+    if "differentiate" in options:
+        return sp.Derivative(side, options["differentiate"], evaluate=False)
+    if "integrate" in options:
+        return sp.Integral(side, options["integrate"])
+    return side.subs(options.get("substitute", ()), simultaneous=True)
 
 
 def _beyond(limits, conditions):

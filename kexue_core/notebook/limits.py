@@ -111,7 +111,7 @@ def limit(old, step):
 
 def _at_special_values(old, new, to, step, found):
     """Refuse a formula that is wrong for a special value of a parameter, as far as SymPy tells in a short time."""
-    for values in _special_values([old, to], step.options["var"], step.options["where"]):
+    for values in _special_values([old, to], step.options["var"], to, step.options["where"]):
         line, wanted, place = (e.subs(values) for e in (old, new, to))
         if line.has(*ENDLESS):
             continue
@@ -124,25 +124,54 @@ def _at_special_values(old, new, to, step, found):
                 raise StepError(f"step {step.because!r}: at {at} the line before gives {value}, not {wanted}")
 
 
-def _special_values(lines, var, where):
+def _special_values(lines, var, to, where):
     """Return substitutions: for each parameter the values where something vanishes.
 
     There a general formula need not hold, and SymPy does not say so.
     """
     found = []
-    powers = set().union(*(line.atoms(sp.Pow) for line in lines))
-    parts = {power.base for power in powers if power.exp.is_negative} | {power.exp for power in powers}
-    sums = sorted((part for part in parts if var not in part.free_symbols), key=sp.default_sort_key)
+    powers = set().union(*(line.atoms(sp.Pow, sp.exp) for line in lines))
+    parts = {power.base for power in powers if not power.exp.is_nonnegative} | {power.exp for power in powers}
+    parts = set().union(*(_coefficients(part, var, to) for part in parts))
     parameters = set().union(*(line.free_symbols for line in lines)) - {var}
     for parameter in sorted(parameters, key=str):
-        values = {sp.S.Zero}
-        for part in sums:
-            slope = sp.diff(part, parameter)
-            if parameter not in slope.free_symbols and slope != 0:
-                values.add(sp.expand(parameter - part / slope))
+        values = {sp.S.Zero}.union(*(_roots(part, parameter) for part in parts))
         for value in sorted(values, key=sp.default_sort_key):
             if not contradicts(parameter, value, where) and len(found) < 8:
                 found.append({parameter: value})
+    return found
+
+
+def _coefficients(part, var, to):
+    """Return what is free of a variable in a part of a line: coefficients, or its value where the variable goes."""
+    if var not in part.free_symbols:
+        return {part}
+    if part.is_polynomial(var):
+        return {c for c in sp.Poly(part, var).coeffs() if var not in c.free_symbols}
+    value = part.subs(var, to) if to.is_finite else sp.nan
+    return set() if value.has(*ENDLESS) or var in value.free_symbols else {value}
+
+
+def _roots(part, parameter):
+    """Return the zeros of a polynomial in a parameter, or in its logarithm or exponential, that may be real."""
+    found = set()
+    for factor in sp.Mul.make_args(sp.factor(sp.fraction(sp.together(part))[0])):
+        factor = factor.as_base_exp()[0]
+        inner = [e for e in factor.atoms(sp.log, sp.exp) if parameter in e.free_symbols]
+        letter = sp.Dummy()
+        plain = factor.xreplace({inner[0]: letter}) if len(inner) == 1 else factor
+        unknown = parameter if plain == factor else letter
+        if not plain.is_polynomial(unknown) or (unknown == letter and parameter in plain.free_symbols):
+            continue
+        roots = sp.roots(plain, unknown) if unknown in plain.free_symbols else {}
+        if unknown == letter:
+            backs = [sp.exp(root) if isinstance(inner[0], sp.log) else sp.log(root) for root in roots if root != 0]
+            backs += [sp.S.One] if isinstance(inner[0], sp.log) and sp.S.Zero in roots else []
+            slope = sp.diff(inner[0].args[0], parameter)
+            if slope == 0 or parameter in slope.free_symbols:
+                continue
+            roots = [parameter + sp.expand(back - inner[0].args[0]) / slope for back in backs]
+        found |= {sp.expand(root) for root in roots if root.is_real is not False}
     return found
 
 

@@ -4,7 +4,8 @@ import mpmath
 import sympy as sp
 from sympy.core.function import AppliedUndef
 
-from kexue_core.notebook.refusal import StepError
+from kexue_core.notebook.refusal import StepError, refuse
+from kexue_core.notebook.sums import endless
 from kexue_core.notebook.zero import evaluate
 
 __all__ = ["numeric"]
@@ -12,6 +13,15 @@ __all__ = ["numeric"]
 
 def numeric(old, step):
     """Verify a step that is checked at points."""
+    symbols = old.free_symbols | step.new.free_symbols
+    if isinstance(old, sp.Eq) and old.free_symbols:
+        more = step.new.free_symbols - old.free_symbols
+        if more or not step.new.free_symbols:
+            about = ", ".join(sorted(map(str, more))) or "no symbol"
+            refuse(step, f"the new equation is about {about}, of which the line before says nothing")
+    told = [tuple((symbol, sp.sympify(point.get(symbol))) for symbol in symbols) for point in step.options["at"]]
+    if len(set(told)) < len(told):
+        refuse(step, "a point is given twice")
     for point in step.options["at"]:
         point = {symbol: sp.sympify(value) for symbol, value in point.items()}
         reason = _point_allowed(point, step.options["where"]) or _numerically(
@@ -48,7 +58,7 @@ def _numerically(old, new, point, atol):
         for side in pair:
             if side.atoms(AppliedUndef):
                 return f"{side} has no value, its function is not known"
-            if any(s.is_convergent() is not sp.true for s in side.subs(point).atoms(sp.Sum) if _endless(s)):
+            if any(s.is_convergent() is not sp.true for s in side.subs(point).atoms(sp.Sum) if endless(s)):
                 return f"SymPy cannot prove that {side} converges"
             first, second = (evaluate(side, point, digits) for digits in (40, 55))
             if first is None or second is None:
@@ -62,7 +72,3 @@ def _numerically(old, new, point, atol):
             if not gap <= allowed:
                 return f"residual {mpmath.nstr(gap, 5)}"
     return ""
-
-
-def _endless(part):
-    return any(end.is_finite is False for limit in part.limits for end in limit[1:])

@@ -8,7 +8,7 @@ from sympy.core.function import AppliedUndef
 from kexue_core.notebook.conditions import assume
 from kexue_core.notebook.zero import evaluate
 
-__all__ = ["contradicts", "insert", "objection"]
+__all__ = ["contradictory", "contradicts", "fault", "insert", "objection"]
 
 _OPEN = (sp.Derivative, sp.Integral, sp.Sum)
 
@@ -32,16 +32,24 @@ def insert(expression, given):
     return expression
 
 
-def objection(given, lines, where=()):
-    """Return why identities may not be used for a step between two lines, or an empty string."""
-    found = _fault(given)
+def objection(given, old, lines, where=()):
+    """Return why identities may not be used for a step from an old line between lines, or an empty string.
+
+    One that names a new symbol defines that symbol, which may depend on whatever the line sums or differentiates.
+    """
+    found = fault(given)
     if found:
         return found
     pairs = [(identity.lhs, identity.rhs) for identity in given]
     for condition in where:
         if condition.subs(pairs, simultaneous=True) is sp.false:
             return f"the identities contradict the condition {condition}"
+    parts = {part for line in lines for part in line.atoms(*_OPEN)}
+    bound = set().union(*(part.variables for part in parts))
     for identity in given:
+        caught = bound & identity.rhs.free_symbols
+        if identity.lhs.is_Symbol and caught and identity.rhs.free_symbols <= bound | old.free_symbols:
+            return f"{identity} makes {identity.lhs} depend on a variable of a sum, an integral or a derivative"
         others = tuple(other for other in given if other is not identity)
         texts = [insert(line, others) for line in lines] + [other.rhs for other in others]
         if all(insert(text, (identity,)) == text.doit() for text in texts):
@@ -50,18 +58,23 @@ def objection(given, lines, where=()):
 
 
 @functools.lru_cache(maxsize=512)
-def _fault(given):
+def fault(given):
+    """Say why identities are false, or contradict the assumptions or each other, or return an empty string."""
     for identity in given:
         if identity.lhs.is_number:
             return f"the left-hand side of {identity} is a number"
         wrong = _false(identity)
         if wrong:
             return wrong
-        settled = insert(identity.rhs, tuple(other for other in given if other is not identity))
+        others = tuple(other for other in given if other is not identity)
+        settled = insert(identity.rhs, others)
         for fact, truth in _facts(identity.lhs) if identity.lhs.is_Symbol else ():
             if getattr(settled, f"is_{fact}", None) is (not truth):
                 return f"{identity.lhs} is {'' if truth else 'not '}{fact}, and the identities make it {settled}"
-    if len(given) > 1 and _contradictory(given):
+        together = sp.Eq(insert(identity.lhs, others), settled, evaluate=False)
+        if together != identity and together.lhs.free_symbols ^ settled.free_symbols and _false(together):
+            return f"the identities make {identity} to {together}, which the assumptions do not allow"
+    if len(given) > 1 and contradictory(given):
         return f"the identities {', '.join(map(str, given))} contradict each other"
     return ""
 
@@ -122,14 +135,14 @@ def _facts(symbol):
     return [(fact, truth) for fact, truth in symbol.assumptions0.items() if fact in wanted]
 
 
-def _contradictory(given):
-    """Tell whether polynomial identities have no common solution."""
+def contradictory(given):
+    """Tell whether polynomial equations have no common solution."""
     gaps = [sp.fraction(sp.together(identity.lhs - identity.rhs))[0] for identity in given]
     angles = {wave.args[0] for gap in gaps for wave in gap.atoms(sp.sin, sp.cos)}
     waves = {function(angle): sp.Dummy() for angle in angles for function in (sp.sin, sp.cos)}
     gaps = [gap.xreplace(waves) for gap in gaps]
     gaps += [waves[sp.sin(angle)] ** 2 + waves[sp.cos(angle)] ** 2 - 1 for angle in angles]
     symbols = sorted(set().union(*(gap.free_symbols for gap in gaps)), key=str)
-    if len(gaps) > 6 or len(symbols) > 12 or not all(gap.is_polynomial(*symbols) for gap in gaps):
+    if not symbols or len(gaps) > 6 or len(symbols) > 12 or not all(gap.is_polynomial(*symbols) for gap in gaps):
         return False
     return sp.groebner(gaps, *symbols, order="grevlex").exprs == [1]

@@ -1,19 +1,21 @@
 """How a step is verified: one function for each kind, under one time limit."""
 
 import functools
+import re
 
 import sympy as sp
 from sympy.core.function import AppliedUndef
 
 from kexue_core.notebook import bounds, equations, laws, limits, means, points, solutions
 from kexue_core.notebook.conditions import Contradiction, assume
-from kexue_core.notebook.premises import insert, objection
+from kexue_core.notebook.convergence import doubtful
+from kexue_core.notebook.premises import contradictory, fault, insert, objection
 from kexue_core.notebook.quadrature import contradicted
 from kexue_core.notebook.refusal import StepError, refuse, require_zero
 from kexue_core.notebook.wellformed import well_formed
-from kexue_core.notebook.zero import TimeLimit, proves_zero, refutation, time_limit
+from kexue_core.notebook.zero import FAILURES, TimeLimit, proves_zero, refutation, time_limit
 
-__all__ = ["RELATIONS", "declare", "verify"]
+__all__ = ["RELATIONS", "agree", "declare", "verify"]
 
 RELATIONS = {"<=": 1, ">=": -1}
 SECONDS = 20  # of processor time for one step
@@ -37,6 +39,8 @@ def verify(old, step):
     try:
         with time_limit(SECONDS):
             well_formed(old, step)
+            if reason := _doubt(old, step):
+                refuse(step, reason)
             for line in (old, step.new):
                 if reason := contradicted(line, assume(step.options.get("where", ()))):
                     refuse(step, reason)
@@ -48,7 +52,47 @@ def verify(old, step):
     except (Contradiction, laws.LawError) as error:
         raise StepError(f"step {step.because!r}: {error}") from None
     except Exception as error:  # SymPy raises whatever it likes
+        if sign := re.fullmatch(r"(?:Result depends on the|Not sure of) sign of (.*)", str(error)):
+            raise StepError(
+                f"step {step.because!r}: it depends on the sign of {sign[1]}, which the assumptions leave open"
+            ) from None
         raise StepError(f"step {step.because!r}: SymPy fails with {type(error).__name__}: {error}") from error
+
+
+def agree(premises, because):
+    """Raise `StepError` if the identities of a chain are seen to contradict each other."""
+    try:
+        with time_limit(SECONDS):
+            reason = fault(premises)
+    except (TimeLimit, *FAILURES):
+        return
+    if reason:
+        raise StepError(f"step {because!r}: with the identities of the steps before, {reason}")
+
+
+def _doubt(old, step):
+    """Say why a new line need not exist, or return an empty string: `doubtful` for the lines and the premises."""
+    options = step.options
+    conditions = assume(options.get("where", ()))
+    before, after = (list(line.args) if isinstance(line, sp.Eq) else [line] for line in (old, step.new))
+    before, after = ([e for line in lines for e in _entries(line)] for lines in (before, after))
+    if (
+        not any(line.has(sp.Sum, sp.Integral, sp.Derivative) for line in before + after)
+        and "differentiate" not in options
+    ):
+        return ""
+    if isinstance(old, sp.Eq):
+        before = [equations.carried_out(side, options) for side in before]
+    pairs = [identity.args for identity in options.get("given", ())]
+    before += [side for pair in pairs for side in pair] + [
+        line.subs(pairs, simultaneous=True) for line in before if pairs
+    ]
+    return doubtful(before, after, conditions)
+
+
+def _entries(line):
+    """Return the entries of an explicit matrix, or a line as it is."""
+    return list(line) if isinstance(line, sp.MatrixBase) else [line]
 
 
 def declare(equation, symbols):
@@ -58,6 +102,9 @@ def declare(equation, symbols):
     gap = insert(equation.lhs - equation.rhs, ())
     if gap.atoms(AppliedUndef):
         return  # an equation for an unknown function
+    drawn = [sp.Eq(gap.subs(point), 0, evaluate=False) for point in assume().points(symbols)]
+    if contradictory(drawn):
+        raise StepError(f"{equation} cannot hold for all {', '.join(map(str, symbols))}")
     for form in (gap, *(sp.diff(gap, symbol) for symbol in symbols if not symbol.is_integer)):
         if form.free_symbols <= set(symbols) and refutation(form, assume())[0]:
             raise StepError(f"{equation} cannot hold for all {', '.join(map(str, symbols))}")
@@ -87,7 +134,7 @@ def _step(old, step):
         if operations:
             refuse(step, f"{operations[0]} acts on the two sides of an equation, and this line has none")
         lines = [old, new]
-    reason = objection(given, lines, options["where"]) if given else ""
+    reason = objection(given, old, lines, options["where"]) if given else ""
     if reason:
         raise StepError(f"step {step.because!r}: {reason}")
     if not isinstance(new, sp.Eq):

@@ -9,7 +9,12 @@ import sympy as sp
 from sympy.core.function import AppliedUndef
 from sympy.solvers.simplex import InfeasibleLPError, UnboundedLPError, lpmin
 
-__all__ = ["antiderivatives", "binomial_sums", "integrals_without_inner_functions", "unite"]
+__all__ = ["antiderivatives", "binomial_sums", "endless", "integrals_without_inner_functions", "unite"]
+
+
+def endless(part):
+    """Tell whether a sum or an integral has an end that is not finite."""
+    return any(end.is_finite is False for limit in part.limits for end in limit[1:])
 
 
 def unite(expression, vanishes):
@@ -89,13 +94,14 @@ def _joined(group, body, limits):
         return None
     names, others = [limit[0] for limit in range_], [limit[0] for limit in limits]
     finite = all(end.is_finite is not False for limit in range_ + limits for end in limit[1:])
-    if kind is sp.Sum and not finite:
-        return None
+    swappable = finite or bool(body.is_nonnegative)
     orders = [others, *([] if set(names) == set(others) else map(list, itertools.permutations(others)))]
     orders = [names] if set(names) == set(others) else orders
     for order in orders:
         renamed = dict(zip(order, names))
         moved = [tuple(e.subs(renamed, simultaneous=True) for e in map(sp.sympify, limit)) for limit in limits]
+        if not swappable and [limit[0] for limit in moved] != names:
+            continue
         if _inside(range_, moved) and _inside(moved, range_):
             return known + body.subs(renamed, simultaneous=True), range_, sp.S.Zero
     return None
@@ -163,19 +169,28 @@ def binomial_sums(expression):
     return expression.replace(sp.Sum, closed)
 
 
-def integrals_without_inner_functions(expression):
-    """Yield expressions in which one integral over ``f(g(x))`` with an unknown ``f`` has ``g(x)`` as its variable."""
+def integrals_without_inner_functions(expression, continuous, vanishes):
+    """Yield expressions in which one integral over ``f(g(x)) g'(x)``, ``f`` unknown, has ``g(x)`` as its variable.
+
+    ``continuous(g, x, low, high)`` tells whether a function has no pole and no jump inside a range.
+    """
     for part in sorted(expression.atoms(sp.Integral), key=sp.default_sort_key):
         if len(part.limits) != 1 or len(part.limits[0]) != 3:
             continue
-        var = part.variables[0]
+        var, low, high = part.limits[0]
         inner = {arg for f in part.function.atoms(AppliedUndef) for arg in f.args if var in arg.free_symbols}
         for g in sorted(inner - {var}, key=sp.default_sort_key):
-            ends = [sp.limit(g, var, end, side) for end, side in zip(part.limits[0][1:], "+-")]
+            if not continuous(g, var, low, high):
+                continue
+            ends = [sp.limit(g, var, end, side) for end, side in zip((low, high), "+-")]
             real = sp.Dummy("u", real=True, **({"nonnegative": True} if all(e.is_nonnegative for e in ends) else {}))
             plain = sp.Dummy("u")
             try:
-                yield expression.xreplace({part: part.transform(g, plain).subs(plain, real).xreplace({plain: real})})
+                moved = part.transform(g, plain)
+                turn = 1 if moved.limits[0][1] == ends[0] else -1  # SymPy exchanges the ends of a falling g
+                if not vanishes(turn * moved.function.subs(plain, g) * sp.diff(g, var) - part.function):
+                    continue
+                yield expression.xreplace({part: moved.subs(plain, real).xreplace({plain: real})})
             except (ValueError, NotImplementedError, TypeError, AttributeError):
                 continue
 

@@ -1,6 +1,7 @@
 """What a line must be before it is proved: finite, exact, with one symbol for each name and ranges that make sense."""
 
 import sympy as sp
+from sympy.core.function import AppliedUndef
 
 from kexue_core.notebook.conditions import ENDLESS
 from kexue_core.notebook.refusal import StepError
@@ -42,12 +43,18 @@ def _texts(step):
 
 
 def _one_symbol_for_each_name(old, step):
-    """Refuse two symbols of one name, which look alike and are not the same."""
+    """Refuse two symbols, functions or constants of one name, which look alike and are not the same."""
     texts = [old, step.new, *_texts(step)]
     names = {}
-    for symbol in set().union(*(text.atoms(sp.Symbol, sp.MatrixSymbol) for text in texts)):
-        if not isinstance(symbol, sp.Dummy) and names.setdefault(str(symbol), symbol) != symbol:
-            raise StepError(f"step {step.because!r}: two symbols of different assumptions are called {symbol}")
+    for thing in set().union(*(text.atoms(sp.Symbol, sp.MatrixSymbol, sp.NumberSymbol, sp.I.func) for text in texts)):
+        if names.setdefault(str(thing).lstrip("_") if thing.is_Dummy else str(thing), thing) != thing:
+            raise StepError(f"step {step.because!r}: two symbols of different assumptions are called {thing}")
+    unknown = {f.func for text in texts for f in text.atoms(AppliedUndef)}
+    known = {f.func for text in texts for f in text.atoms(sp.Function)} - unknown
+    for function in unknown:
+        others = [other for other in unknown | known if other.__name__ == function.__name__ and other != function]
+        if others or (function.__name__ in names):
+            raise StepError(f"step {step.because!r}: a function and something else are called {function.__name__}")
 
 
 def _only_in_limits(line, step):

@@ -12,7 +12,17 @@ from sympy.core.function import AppliedUndef
 from kexue_core.notebook import matrices, sums
 from kexue_core.notebook.conditions import Contradiction, NoExample, assume, orders
 
-__all__ = ["FAILURES", "TimeLimit", "connected", "evaluate", "proves_zero", "refutation", "smooth", "time_limit"]
+__all__ = [
+    "FAILURES",
+    "TimeLimit",
+    "connected",
+    "evaluate",
+    "proves_zero",
+    "refutation",
+    "smooth",
+    "smooth_beside_unknown",
+    "time_limit",
+]
 
 _DIGITS = 30
 FAILURES = (
@@ -59,7 +69,12 @@ def time_limit(seconds):
 
 
 def evaluate(expression, point, digits=_DIGITS):
-    """Return the finite value at a point, or None where it has none (a pole, a free symbol, no digit known)."""
+    """Return the finite value at a point, or None where it has none (a pole, a free symbol, no digit known).
+
+    A sum or integral of an unknown function over an endless range has none: nobody knows whether it converges.
+    """
+    if any(part.atoms(AppliedUndef) for part in expression.atoms(sp.Sum, sp.Integral) if sums.endless(part)):
+        return None
     try:
         if expression.atoms(AppliedUndef):
             expression = _with_known_functions(expression, point)
@@ -205,8 +220,8 @@ def _structural(expression, conditions, depth):
                 candidates.append(sums.binomial_sums(expression))
             united = sums.unite(expression, light)
             candidates.append(united)
-            candidates.append(sums.antiderivatives(united, _smooth_beside_unknown))
-            for moved in sums.integrals_without_inner_functions(expression):
+            candidates.append(sums.antiderivatives(united, smooth_beside_unknown))
+            for moved in sums.integrals_without_inner_functions(expression, _continuous, light):
                 candidates.append(sums.unite(moved, light))
     for candidate in candidates:
         if candidate != expression and _looks_zero(candidate.doit()):
@@ -227,11 +242,21 @@ def _structural(expression, conditions, depth):
 _SLOW = (sp.atan, sp.log, sp.asinh, sp.erf, sp.exp, sp.tanh)
 
 
-def _smooth_beside_unknown(expression, var):
+def _continuous(expression, var, low, high):
+    """Tell whether an expression is seen to be smooth in a variable inside a range."""
+    place = sp.Dummy(var.name, real=True)
+    inside = tuple(c for c in (place > low, place < high) if c not in (sp.true, sp.false))
+    try:
+        return smooth(expression.subs(var, place), place, assume(inside))
+    except Contradiction:
+        return False
+
+
+def smooth_beside_unknown(expression, var, conditions=None):
     """Tell whether an expression is smooth where its unknown functions are."""
     unknown = [*expression.atoms(sp.Derivative), *expression.atoms(AppliedUndef)]
     plain = expression.subs([(part, sp.Dummy(real=True)) for part in unknown])
-    return smooth(plain, var, assume())
+    return smooth(plain, var, conditions or assume())
 
 
 def _under(expression, where, conditions, depth):

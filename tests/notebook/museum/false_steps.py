@@ -216,6 +216,29 @@ FALSE["a wrong limit"] = [
         lambda v: D(tanh(v * x)).limit(1, "!", var=x, to=oo), y, a),
 ]  # fmt: skip
 
+FALSE["special values of parameters"] = [
+    Lie("a square that vanishes on a curve", "at t = y² it is 1",
+        lambda v: D(x / (x + (y**2 - t) ** 2)).limit(0, "!", var=x, to=0, where=v), (), Ne(y**2, t)),
+    Lie("a logarithm that vanishes", "at b = 1 it is 1",
+        lambda v: D(x / (x + log(v))).limit(0, "!", var=x, to=0), b, 1 + b),
+    Lie("a double root", "at b = 1 it is 1",
+        lambda v: D(x / (x + (b - 1) ** 2)).limit(0, "!", var=x, to=0, where=v), (), Ne(b, 1)),
+    Lie("a cubic", "at b = 2 it is 1",
+        lambda v: D(x / (x + (b**3 - 8) ** 2)).limit(0, "!", var=x, to=0, where=v), (), b > 2),
+    Lie("an exponential that takes a value", "at b = log 2 it is 1",
+        lambda v: D(x / (x + (exp(b) - v) ** 2)).limit(0, "!", var=x, to=0), 2, 1),
+    Lie("a polynomial in a logarithm", "at b = e it is 1",
+        lambda v: D(x / (x + (log(b) ** 2 + v) ** 2)).limit(0, "!", var=x, to=0), -1, 1),
+    Lie("a root in a distance", "at y² = 3 it is 1",
+        lambda v: D(x / sqrt(x**2 + (y**2 + v) ** 2)).limit(0, "!", var=x, to=0), -3, 3),
+    Lie("a leading coefficient", "at b = 2 it is 1/3",
+        lambda v: D(((b - 2) ** 2 * a + 1) / ((b - 2) ** 2 * a + 3)).limit(1, "!", var=a, to=oo, where=v), (), b > 2),
+    Lie("a series with a double root", "at b = 1 it is 1/x",
+        lambda v: D(1 / (x + (b - 1) ** 2)).series(1 / (b - 1) ** 2, "!", var=x, order=1, where=v), (), Ne(b, 1)),
+    Lie("a rate that may vanish", "at y = 1 it is 1",
+        lambda v: D(exp(-((y - 1) ** 2 + v) * a)).limit(0, "!", var=a, to=oo), 0, 1),
+]  # fmt: skip
+
 FALSE["a one-sided series"] = [
     Lie("the modulus is x", "for negative x it is −x",
         lambda v: D(Abs(x) + x**2).series(x, "!", var=x, order=2, direction=v), None, "+"),
@@ -482,6 +505,64 @@ FALSE["premises"] = [
         lambda v: D(10 * x + y).step(1 + y, "!", given=Eq(x, v)), 0.1, Rational(1, 10), refusal=RULE),
     Lie("two values of an unknown function", "f(x) is not 1 and 2",
         lambda v: D(f(x) + y).step(1 + y, "!", given=v), (Eq(f(x), 1), Eq(f(x), 2)), Eq(f(x), 1), refusal=RULE),
+]  # fmt: skip
+
+FALSE["premises together"] = [
+    Lie("a square becomes negative", "x is real",
+        lambda v: D(x**2 + t).step(v + t, "!", given=(Eq(x**2, y), Eq(y, v))), -1, 2),
+    Lie("an exponential becomes negative", "x is real",
+        lambda v: D(exp(x) + t).step(v + t, "!", given=(Eq(exp(x), y), Eq(y, v))), -1, 2),
+    Lie("a modulus becomes negative", "|x| is not −1",
+        lambda v: D(Abs(x) + t).step(v + t, "!", given=(Eq(Abs(x), y), Eq(y, v))), -1, 2),
+    Lie("a sine becomes two", "x is real",
+        lambda v: D(sin(x) + t).step(v + t, "!", given=(Eq(sin(x), y), Eq(y, v))), 2, HALF),
+    Lie("two steps give two values", "y is not 1 and 2",
+        lambda v: D(x + 2 * y).step(x + 2, "!", given=Eq(y, 1)).step(x + v * y, "!", given=Eq(y, 2 / sp.sympify(v))),
+        1, 2),
+    Lie("two steps make a square negative", "x is real",
+        lambda v: D(x**2 + t).step(y + t, "!", given=Eq(x**2, y)).step(v + t, "!", given=Eq(y, v)), -1, 4),
+    Lie("a constant turns into the index", "t was the same for all k",
+        lambda v: D(Sum(t * f(k), (k, 1, n))).step(Sum(v * f(k), (k, 1, n)), "!", given=Eq(t, v)), k, m),
+    Lie("a constant turns into the variable", "y² is differentiated as a constant, and then depends on t",
+        lambda v: D(Derivative(y**2, t) + y).step(v, "!", given=Eq(y, v)), t**2, x**2),
+    Lie("an equation with a free symbol holds for all x", "at x = 0 it says 0 = 3",
+        lambda v: D(E(x * y, v), for_all=x).step(E(y, v.subs(x, 1)), "!", substitute={x: 1}), sp.Integer(3), 3 * x),
+    Lie("a linear equation holds for all x", "no y is 3 − 2x for all x",
+        lambda v: D(E(x * y + x * t, v), for_all=x).step(E(y + t, v.subs(x, 1)), "!", substitute={x: 1}), 3 * x + 1,
+        3 * x),
+]  # fmt: skip
+
+FALSE["points and equations"] = [
+    Lie("one point three times", "it is one point",
+        lambda v: D((x + 1) ** 2).numeric(x**2 + 2 * x + 1, "!", at=[{x: e} for e in v]), (1, 1, 1), (1, 2, 3)),
+    Lie("one point in two spellings", "1/2 and 2/4",
+        lambda v: D((x + 1) ** 2).numeric(x**2 + 2 * x + 1, "!", at=[{x: e} for e in v]),
+        (HALF, Rational(2, 4)), (1, 2)),
+    Lie("points that differ elsewhere", "t does not occur",
+        lambda v: D((x + 1) ** 2).numeric(x**2 + 2 * x + 1, "!", at=[{x: 1, t: 1}, {x: v, t: 2}]), 1, 2),
+    Lie("an equation about something else", "x = 1 says nothing of y",
+        lambda v: D(E(x, 1)).numeric(E(v, 2), "!", at=[{x: 1, y: 2}]), y, 2 * x),
+    Lie("an equation about nothing", "1 = 1 is no consequence",
+        lambda v: D(E(x, 1)).numeric(E(v, 1), "!", at=[{x: 1}]), sp.Integer(1), x**2),
+]  # fmt: skip
+
+FALSE["derivatives at corners and jumps"] = [
+    Lie("the modulus", "it has no slope at 0",
+        lambda v: D(Derivative(Abs(x) + y, x)).step(sign(x), "!", where=v), (), x > 0),
+    Lie("the slope of the modulus at 0", "it has none",
+        lambda v: D(E(Abs(x), f(x)), for_all=x).step(E(sign(x), Derivative(f(x), x)), "!", differentiate=x), 0),
+    Lie("a substitution afterwards", "the modulus has no slope at 0",
+        lambda v: D(sp.Subs(Derivative(Abs(x) + y, x), x, v) + t).step(t + (1 if v else 0), "!"), 0),
+    Lie("relu", "it has no slope at 0",
+        lambda v: D(Derivative(Max(v, 0) + y * v, v)).step(sp.Heaviside(v) + y, "!"), x, a),
+    Lie("the larger of two", "it has no slope where they are equal",
+        lambda v: D(Derivative(Max(a + v, 1) + y, a)).step(sp.Heaviside(a + v - 1), "!"), 0, 1),
+    Lie("the sign", "it jumps", lambda v: D(Derivative(sign(v), v) + y).step(y, "!"), x, a),
+    Lie("a step", "it jumps", lambda v: D(Derivative(sp.Heaviside(v), v) + y).step(y, "!"), x, a),
+    Lie("rounding down", "it jumps", lambda v: D(Derivative(floor(x), x) + y).step(y, "!"), 0),
+    Lie("two pieces", "they meet at a corner",
+        lambda v: D(Derivative(Piecewise((x, x > 0), (0, True)) + y, x)).step(
+            Piecewise((1, x > 0), (0, True)), "!", where=v), (), Ne(x, 0)),
 ]  # fmt: skip
 
 FALSE["averages"] = [
@@ -1009,6 +1090,57 @@ FALSE["swapped regions"] = [
 ]  # fmt: skip
 
 fp = Function("f", positive=True)
+FALSE["convergence of unknown functions"] = [
+    Lie("a substitution across a pole", "1/x jumps at 0: the values beyond 1 and below −1 are meant",
+        lambda v: D(Integral(f(1 / x) / x**2, (x, v, 1))).step(Integral(f(u), (u, 1, 1 / sp.sympify(v))), "!")
+        if v > 0 else D(Integral(f(1 / x) / x**2, (x, v, 1))).step(-Integral(f(u), (u, -1, 1)), "!"), -1, HALF),
+    Lie("a substitution across the pole of a tangent", "the tangent runs over the whole line",
+        lambda v: D(Integral(f(tan(x)) * (1 + tan(x) ** 2), (x, 0, v)) + y).step(y, "!"), pi),
+    Lie("Fubini for integrals", "f may be positive here and negative there",
+        lambda v: D(Integral(v(x, y), (x, 0, oo), (y, 0, oo))).step(Integral(v(x, y), (y, 0, oo), (x, 0, oo)), "!"),
+        f, fp),
+    Lie("Fubini for one endless range", "f may be positive here and negative there",
+        lambda v: D(Integral(f(x, y), (x, 0, v), (y, 0, 1))).step(Integral(f(x, y), (y, 0, 1), (x, 0, v)), "!"),
+        oo, sp.Integer(2)),
+    Lie("Fubini for sums", "1 on the diagonal, −1 beside it",
+        lambda v: D(Sum(v(i, j), (i, 0, oo), (j, 0, oo))).step(Sum(v(i, j), (j, 0, oo), (i, 0, oo)), "!"), f, fp),
+    Lie("an endless triangle", "f may be positive here and negative there",
+        lambda v: D(Integral(v(x, y), (y, 0, x), (x, 0, oo))).step(Integral(v(x, y), (x, y, oo), (y, 0, oo)), "!"),
+        f, fp),
+    Lie("an integral of a series", "k²x e^(−kx²) telescopes: the order decides",
+        lambda v: D(Integral(Sum(f(x, j), (j, 0, v)), (x, 0, 1))).step(
+            Sum(Integral(f(x, j), (x, 0, 1)), (j, 0, v)), "!"), oo, n),
+    Lie("a series differentiated term by term", "Σ sin(k²x)/k² has no derivative at most places",
+        lambda v: D(Derivative(Sum(sin(k**2 * x) / k**2, (k, 1, v)), x)).step(Sum(cos(k**2 * x), (k, 1, v)), "!"),
+        oo, n),
+    Lie("a divergent series differentiated", "both sides diverge at p = 2",
+        lambda v: D(Derivative(Sum(p**k, (k, 1, oo)), p)).step(Sum(k * p ** (k - 1), (k, 1, oo)), "!", where=v),
+        (), p < 1),
+    Lie("an unknown series differentiated", "nothing is known of the derivatives",
+        lambda v: D(Derivative(Sum(f(k, x), (k, 1, v)), x)).step(Sum(Derivative(f(k, x), x), (k, 1, v)), "!"), oo, n),
+    Lie("an equation differentiated term by term", "nothing is known of the derivatives",
+        lambda v: D(E(Sum(f(j) * x**j, (j, 0, v)), g(x)), for_all=x).step(
+            E(Sum(j * f(j) * x ** (j - 1), (j, 0, v)), Derivative(g(x), x)), "!", differentiate=x), oo, sp.Integer(3)),
+    Lie("a derivative under an endless integral", "nothing is known of the derivatives",
+        lambda v: D(Derivative(Integral(f(t, x), (t, 0, v)), x)).step(
+            Integral(Derivative(f(t, x), x), (t, 0, v)), "!"), oo, sp.Integer(2)),
+    Lie("an endless telescope", "f need not tend to 0",
+        lambda v: D(Sum(f(j) - f(j + 1), (j, 0, v))).step(f(0) - (0 if v is oo else f(v + 1)), "!"), oo, n),
+    Lie("a series split in two", "f = −g = 1: neither part converges",
+        lambda v: D(v[0]).step(v[1], "!"),
+        (Sum(f(k) + g(k), (k, 1, oo)), Sum(f(k), (k, 1, oo)) + Sum(g(k), (k, 1, oo))),
+        (Sum(f(k), (k, 1, oo)) + Sum(g(k), (k, 1, oo)), Sum(f(k) + g(k), (k, 1, oo)))),
+    Lie("an integral split in two", "f = −g = 1: neither part converges",
+        lambda v: D(Integral(f(x) + g(x), (x, 0, v))).step(Integral(f(x), (x, 0, v)) + Integral(g(x), (x, 0, v)), "!"),
+        oo, sp.Integer(2)),
+    Lie("an integral split at a pole", "f = g = 1: neither part converges",
+        lambda v: D(Integral((f(x) - g(x)) / x, (x, v, 2))).step(
+            Integral(f(x) / x, (x, v, 2)) - Integral(g(x) / x, (x, v, 2)), "!"), 0),
+    Lie("two endless parts of one known series", "both parts are infinite",
+        lambda v: D(Sum(1 / k**v - 1 / (k + 1) ** v, (k, 1, oo))).step(
+            Sum(1 / k**v, (k, 1, oo)) - Sum(1 / (k + 1) ** v, (k, 1, oo)), "!"), 1, 2),
+]  # fmt: skip
+
 FALSE["logarithms of products"] = [
     Lie("factors of unknown sign", "two negative factors",
         lambda v: D(log(Product(v(k), (k, 1, n)))).step(Sum(log(v(k)), (k, 1, n)), "!"), f, fp),
@@ -1172,6 +1304,21 @@ FALSE["one name, two symbols"] = [
         refusal=RULE),
     Lie("a law of another x", "the x of the line stays fixed",
         lambda v: D(x**2 + y).mean(1 + y, "!", over=Normal(v)), sp.Symbol("x", extended_real=True), x, refusal=RULE),
+    Lie("a dummy beside a symbol", "both are written x",
+        lambda v: D((x + v) ** 2).step(x**2 + 2 * x * v + v**2, "!"), sp.Dummy("x", real=True), y, refusal=RULE),
+    Lie("two dummies", "both are written x",
+        lambda v: D((v[0] + v[1]) ** 2).step(v[0] ** 2 + 2 * v[0] * v[1] + v[1] ** 2, "!"),
+        (sp.Dummy("x", real=True), sp.Dummy("x", real=True)), (sp.Dummy("x", real=True), y), refusal=RULE),
+    Lie("two functions of one name", "one is positive, one is not",
+        lambda v: D((f(x) + v(x)) ** 2).step(f(x) ** 2 + 2 * f(x) * v(x) + v(x) ** 2, "!"),
+        Function("f", positive=True), g, refusal=RULE),
+    Lie("a function and a symbol", "f(x) or f times x",
+        lambda v: D((f(x) + v) ** 2).step(f(x) ** 2 + 2 * f(x) * v + v**2, "!"), sp.Symbol("f"), y, refusal=RULE),
+    Lie("an unknown function called gamma", "it is not Γ",
+        lambda v: D((sp.gamma(a) + v(a)) ** 2).step(sp.gamma(a) ** 2 + 2 * sp.gamma(a) * v(a) + v(a) ** 2, "!"),
+        Function("gamma"), g, refusal=RULE),
+    Lie("a symbol called pi", "it is not π",
+        lambda v: D((pi + v) * x).step(pi * x + v * x, "!"), sp.Symbol("pi"), y, refusal=RULE),
     Lie("a root that loses its sign", "√x² = x holds for the positive x only",
         lambda v: D(sqrt(z**2) + y).step(v + y, "!"), sp.Symbol("z", positive=True), refusal=RULE),
 ]  # fmt: skip

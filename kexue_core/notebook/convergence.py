@@ -1,0 +1,166 @@
+"""Sums and integrals of unknown functions, which need not exist: what a step may do with them.
+
+A line is taken to mean something, so each of its sums and integrals exists. Of a new line's sums and integrals it must
+follow that they exist too: so they may be joined, but not split, and not swapped unless the summands are nonnegative.
+"""
+
+import itertools
+
+import sympy as sp
+from sympy.core.function import AppliedUndef
+
+from kexue_core.notebook.conditions import Contradiction, assume
+from kexue_core.notebook.sums import endless
+from kexue_core.notebook.zero import FAILURES, smooth_beside_unknown
+
+__all__ = ["doubtful"]
+
+_OPEN = (sp.Integral, sp.Sum)
+_CORNERED = (sp.Abs, sp.sign, sp.Max, sp.Min, sp.Heaviside, sp.floor, sp.ceiling, sp.Piecewise)
+_MOST = 4  # sums over the same range of which all joins are looked at
+
+
+def doubtful(old, new, conditions):
+    """Say which sum, integral or derivative of a new line need not exist or need not be equal, or return "".
+
+    Parameters
+    ----------
+    old, new : sequence of Expr
+        What exists, and what is claimed.
+    conditions : Conditions
+        On the symbols.
+    """
+    differentiated = [{d for line in lines for d in line.atoms(sp.Derivative)} for lines in (old, new)]
+    for derivative in sorted(differentiated[0] ^ differentiated[1], key=sp.default_sort_key):
+        if corner := _corner(derivative, conditions):
+            return f"{derivative} does not exist at the corner or jump of {corner}"
+        if _term_by_term(derivative, conditions):
+            return f"{derivative} is taken term by term, and nothing is known of the convergence of the derivatives"
+    known, wanted = (_by_range(lines) for lines in (old, new))
+    moved = 0
+    for where, bodies in wanted.items():
+        there = known.get(where, [])
+        for _, body, part in bodies:
+            if _is_combination(body, there, where):
+                continue
+            if len(where) > 1:
+                if not body.is_nonnegative:
+                    return f"{part} is swapped, and it is not known to converge absolutely"
+                continue
+            moved += 1
+            if moved > 1:
+                return f"{part} need not converge by itself, where the sum or integral of the line before does"
+    return ""
+
+
+def _by_range(lines):
+    """Return the doubtful parts of lines: ranges to triples (coefficient, body in standard variables, part)."""
+    found = {}
+    for line in lines:
+        letters = {part: sp.Dummy() for part in _outermost(line)}
+        plain = sp.expand(line.xreplace(letters))  # SymPy would also split the sums and integrals
+        for part, letter in letters.items():
+            if _may_diverge(part):
+                where, body = _standard(part)
+                found.setdefault(where, []).append((plain.coeff(letter), body, part))
+    return found
+
+
+def _outermost(expression):
+    """Return the sums and integrals with an unknown function that stand in no other one."""
+    if isinstance(expression, _OPEN):
+        return [expression] if expression.atoms(AppliedUndef) and _ranged(expression) else []
+    return [part for arg in expression.args for part in _outermost(arg)]
+
+
+def _ranged(part):
+    return all(len(limit) == 3 for limit in part.limits)
+
+
+def _levels(part):
+    """Return the limits of a sum or integral and of what is nested in it, from the inside out, and the innermost body.
+
+    Each limit is a tuple of kind, variable and both ends.
+    """
+    body, outer = part.function, [(part.func, *limit) for limit in part.limits]
+    coefficient, rest = body.as_independent(*_OPEN, as_Add=False)
+    if isinstance(rest, _OPEN) and _ranged(rest):
+        inner, innermost = _levels(rest)
+        return [*inner, *outer], coefficient * innermost
+    return outer, body
+
+
+def _standard(part):
+    """Return ranges and body of a sum or integral in standard variables; a single sum starts at zero."""
+    levels, body = _levels(part)
+    if len(levels) == 1 and levels[0][0] is sp.Sum and levels[0][2].is_finite is not False:
+        kind, var, low, high = levels[0]
+        levels, body = [(kind, var, sp.S.Zero, sp.expand(high - low))], body.subs(var, var + low)
+    names = {limit[1]: sp.Symbol(f"_{place}", real=True) for place, limit in enumerate(levels)}
+    where = tuple((kind.__name__, *(end.xreplace(names) for end in ends)) for kind, _, *ends in levels)
+    return where, body.xreplace(names)
+
+
+def _may_diverge(part):
+    levels, body = _levels(part)
+    if any(end.is_finite is False for _, _, *ends in levels for end in ends):
+        return True
+    integrals = [(var, low, high) for kind, var, low, high in levels if kind is sp.Integral]
+    return bool(integrals) and not _bounded(body, integrals)
+
+
+def _bounded(body, limits):
+    """Tell whether a body is seen to be continuous on closed ranges, its unknown functions being so."""
+    corners = body.atoms(sp.Abs, sp.Max, sp.Min, sp.sign, sp.Heaviside)
+    body = body.xreplace({corner: sp.Dummy(real=True) for corner in corners})
+    inside = tuple(c for var, low, high in limits for c in (var >= low, var <= high) if c not in (sp.true, sp.false))
+    try:
+        return all(smooth_beside_unknown(body, var, assume(inside)) for var, *_ in limits)
+    except (Contradiction, *FAILURES):
+        return False
+
+
+def _is_combination(body, there, where):
+    """Tell whether a body is a multiple of one that exists over the same ranges, or of a sum of several."""
+    variables = [sp.Symbol(f"_{place}", real=True) for place in range(len(where))]
+    sizes = range(1, min(len(there), _MOST) + 1)
+    for joined in itertools.chain.from_iterable(itertools.combinations(there, size) for size in sizes):
+        total = joined[0][1] if len(joined) == 1 else sum(coefficient * other for coefficient, other, _ in joined)
+        if total == 0:
+            continue
+        ratio = sp.simplify(body / total)
+        if not ratio.free_symbols & set(variables) and not ratio.atoms(AppliedUndef):
+            return True
+    return False
+
+
+def _corner(derivative, conditions):
+    """Return a function in a derivative that has a corner or a jump where the conditions let it be, or None."""
+    for corner in sorted(derivative.expr.atoms(*_CORNERED), key=sp.default_sort_key):
+        if not corner.free_symbols & set(derivative.variables):
+            continue
+        if isinstance(corner, sp.Max | sp.Min):
+            gaps = [one - other for one, other in itertools.combinations(corner.args, 2)]
+        elif isinstance(corner, sp.Piecewise):
+            gaps = [
+                r.lhs - r.rhs for _, condition in corner.args for r in condition.atoms(sp.core.relational.Relational)
+            ]
+        else:
+            gaps = [sp.S.Zero if isinstance(corner, sp.floor | sp.ceiling) else corner.args[0]]
+        if not all(conditions.differs_from_zero(gap) for gap in gaps):
+            return corner
+    return None
+
+
+def _term_by_term(derivative, conditions):
+    """Tell whether a derivative is left of an endless sum or integral that has no closed form."""
+    for part in derivative.expr.atoms(*_OPEN):
+        if not endless(part) or not part.free_symbols & set(derivative.variables):
+            continue
+        try:
+            closed = conditions.settle(part.doit())
+        except FAILURES:
+            return True
+        if closed.has(*_OPEN):
+            return True
+    return False
