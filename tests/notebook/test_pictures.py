@@ -1,6 +1,7 @@
 """Pictures: each depends on its stop alone, costs little, and what is reused is equal to the byte."""
 
 import gc
+import inspect
 import itertools
 import random
 import re
@@ -180,6 +181,49 @@ def minor_ticks(ax, n):
     ax.grid(n % 2 == 0, which="minor", alpha=0.1)
 
 
+def tickers(ax, n):
+    ax.plot(X, X**2)
+    ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(n + 2))
+    ax.yaxis.set_major_formatter(f"{{x:.{n}f}}")
+
+
+def labels_of_a_function(ax, n):
+    ax.plot(X, X**2)
+    ax.yaxis.set_major_formatter(lambda value, place: f"{n * value:g}")
+
+
+class Place(mpl.ticker.Locator):
+    """A locator of a chapter, with its place where no instance tells it."""
+
+    place = 0.2
+
+    def __call__(self):
+        return [self.place]
+
+
+def locator_of_a_chapter(ax, n):
+    ax.plot(X, X**2)
+    Place.place = 0.2 * n
+    ax.xaxis.set_major_locator(Place())
+
+
+def bases(ax, n):
+    ax.plot(X, X**2)
+    ax.set_xscale("log", base=n + 1)
+
+
+def minor_labels(ax, n):
+    ax.plot(X, X**2)
+    ax.set_yscale("log")
+    ax.yaxis.set_minor_formatter(mpl.ticker.LogFormatter(minor_thresholds=(n, n / 2)))
+
+
+def powers_on_a_straight_axis(ax, n):
+    ax.plot(X, X * 10.0**-n)
+    ax.set_ylim(-1, 2)
+    ax.yaxis.set_major_locator(mpl.ticker.LogLocator())  # asks for the smallest number that is drawn
+
+
 def titles(ax, n):
     ax.plot(X, X**n)
     ax.set_title(f"$x^{n}$", loc="left")
@@ -212,7 +256,7 @@ def patched_effects(ax, n):
     ax.xaxis.label.set(text="x", path_effects=[mpl.patheffects.withStroke(linewidth=n)])
 
 
-CASES = [value for name, value in list(globals().items()) if callable(value) and value.__module__ == __name__]
+CASES = [value for name, value in list(globals().items()) if inspect.isfunction(value) and value.__module__ == __name__]
 
 
 def explorer_of(case, panels=(1, 1), **arguments):
