@@ -15,7 +15,7 @@ test: .venv/ready  ## run every test; REQUIRE_BROWSER=1 makes a missing browser 
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m extensions.build
-	$(BIN)/pytest -q --nbval $$($(BIN)/python -m extensions.toc .) --nbval-cell-timeout=300 -n 2 --dist loadscope
+	$(BIN)/python -m pytest -q -p extensions.forks --nbval $$($(BIN)/python -m extensions.toc .) --nbval-cell-timeout=300 -n 2 --dist loadscope
 	$(BIN)/pytest -q tests kexue_core -n 2 --dist loadgroup --durations=10
 
 serve: book  ## read the book at http://localhost:8000
