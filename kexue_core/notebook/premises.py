@@ -45,10 +45,10 @@ def objection(given, old, lines, where=()):
         if condition.subs(pairs, simultaneous=True) is sp.false:
             return f"the identities contradict the condition {condition}"
     parts = {part for line in lines for part in line.atoms(*_OPEN)}
-    bound = set().union(*(part.variables for part in parts))
     for identity in given:
-        caught = bound & identity.rhs.free_symbols
-        if identity.lhs.is_Symbol and caught and identity.rhs.free_symbols <= bound | old.free_symbols:
+        holders = [part for part in parts if identity.lhs in part.free_symbols]
+        bound = {v for part in holders for v in part.variables} & identity.rhs.free_symbols
+        if bound and identity.rhs.free_symbols <= bound | old.free_symbols:
             return f"{identity} makes {identity.lhs} depend on a variable of a sum, an integral or a derivative"
         others = tuple(other for other in given if other is not identity)
         texts = [insert(line, others) for line in lines] + [other.rhs for other in others]
