@@ -18,6 +18,7 @@ from extensions import processes
 
 PATIENCE = 60.0  # seconds for the server to come up, and for one formula, on a busy machine
 SHORT = 40  # characters of a formula that is never so wide that it must break
+THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?: \d{3})+(?!\d|\.\d)")  # as `format_number` sets them, but with a space
 logger = logging.getLogger(__name__)
 
 
@@ -42,13 +43,14 @@ class Lines(SphinxPostTransform):
     default_priority = 900
 
     def run(self):
-        """Put a short formula and the marks around it into one element; no number leaves its unit behind."""
+        """Put a short formula and the marks around it into one element; no number is torn, or leaves its unit."""
         for text in list(self.document.findall(nodes.Text)):
             literal = isinstance(
                 text.parent, nodes.literal | nodes.literal_block | nodes.math | nodes.math_block | nodes.raw
             )
-            if re.search(r"\d [%°]", text) and not literal:
-                text.parent.replace(text, nodes.Text(re.sub(r"(?<=\d) (?=[%°])", "\u00a0", text)))
+            whole = re.sub(r"(?<=\d) (?=[%°])", "\u00a0", THOUSANDS.sub(lambda m: m[0].replace(" ", "\u202f"), text))
+            if whole != text and not literal:
+                text.parent.replace(text, nodes.Text(whole))
         for formula in list(self.document.findall(nodes.math)):
             if len(formula.astext()) <= SHORT:
                 hold(formula)

@@ -6,6 +6,7 @@ import time
 import lxml.html
 import pytest
 from docutils import nodes
+from docutils.utils import new_document
 
 from extensions import typesetting
 
@@ -67,6 +68,21 @@ def paragraph(*parts):
     """Return a paragraph of texts and formulas, in turn."""
     made = [nodes.math(part, part) if number % 2 else nodes.Text(part) for number, part in enumerate(parts)]
     return nodes.paragraph("", "", *made)
+
+
+@pytest.mark.parametrize(
+    ("written", "set_"),
+    [
+        ("of 10 000 draws, 36 864.", "of 10\u202f000 draws, 36\u202f864."),
+        ("1 000 000 is 7 % of", "1\u202f000\u202f000 is 7\u00a0% of"),
+        ("In 2017 100 of 10 rows, 3.5 000, 12 3456 and 1 200.5", None),
+    ],
+)
+def test_a_number_is_not_torn(written, set_):
+    document = new_document("page")
+    document += nodes.paragraph("", "", nodes.Text(written), nodes.literal(written, written))
+    typesetting.Lines(document).run()
+    assert document.astext() == (set_ or written) + written
 
 
 @pytest.mark.parametrize(
