@@ -42,13 +42,13 @@ def tidy(app, exception):
     if exception is None and app.builder.name in ("html", "dirhtml"):
         prune(Path(app.outdir))
         for path in Path(app.outdir).glob("_images/*.svg"):
-            if "Matplotlib" in (text := read(path)):
+            if '<g id="figure_1">' in (text := read(path)):
                 path.write_text(lighter(text), encoding="utf-8", errors="surrogateescape")
 
 
 def lighter(svg):
-    """Return a picture of matplotlib with coordinates in hundredths of a point, without date and indentation."""
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.S)
+    """Return a picture of matplotlib with coordinates in hundredths of a point and without indentation."""
+    svg = svg[svg.index("<svg") :]
     coordinates = r' (?:d|x|y)="[^"]*"|translate\([^)]*\)'
     svg = re.sub(coordinates, lambda match: re.sub(r"-?\d+\.\d{3,}", hundredths, match[0]), svg)
     return re.sub(r"\n\s*", "\n", svg)
