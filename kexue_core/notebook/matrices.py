@@ -2,7 +2,7 @@
 
 import sympy as sp
 
-__all__ = ["is_zero_matrix", "matrix_words", "with_plain_traces"]
+__all__ = ["is_zero_matrix", "matrix_words", "with_plain_traces", "with_summed_traces"]
 
 
 def matrix_words(expression):
@@ -50,6 +50,25 @@ def with_plain_traces(expression):
     """Return a scalar with every trace written as a sum of coefficients times traces of one word each."""
     traces = {trace: _trace(trace.arg) for trace in expression.atoms(sp.Trace)}
     return expression.xreplace(traces) if traces else expression
+
+
+def with_summed_traces(expression):
+    """Return a scalar with every trace of a product of matrices written as a sum over entries."""
+    return expression.xreplace({trace: _summed(trace) for trace in expression.atoms(sp.Trace)})
+
+
+def _summed(trace):
+    total = sp.S.Zero
+    for word, value in matrix_words(trace.arg).items():
+        if not word or any(inverted for _, _, inverted in word):
+            return trace
+        places = [sp.Dummy("i", integer=True, nonnegative=True) for _ in word]
+        body, limits = value, []
+        for (matrix, transposed, _), row, column in zip(word, places, places[1:] + places[:1]):
+            body *= matrix[column, row] if transposed else matrix[row, column]
+            limits.append((row, 0, matrix.shape[1 if transposed else 0] - 1))
+        total += sp.Sum(body, *limits)
+    return total
 
 
 def is_zero_matrix(expression):

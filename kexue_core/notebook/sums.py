@@ -37,7 +37,7 @@ def unite(expression, vanishes):
         body = coefficient * body
         for group in groups:
             if group[0] is part.func:
-                joined = _joined(group, body, limits)
+                joined = _joined(group, body, limits, vanishes)
                 if joined is not None:
                     group[1], group[2], extra = joined
                     rest += extra
@@ -75,7 +75,7 @@ def _from_zero(part):
     return body, limits
 
 
-def _joined(group, body, limits):
+def _joined(group, body, limits, vanishes):
     """Return the sum of two bodies over a common range, with what stands outside it, or None."""
     kind, known, range_ = group
     if len(range_) != len(limits):
@@ -97,14 +97,18 @@ def _joined(group, body, limits):
     swappable = finite or bool(body.is_nonnegative)
     orders = [others, *([] if set(names) == set(others) else map(list, itertools.permutations(others)))]
     orders = [names] if set(names) == set(others) else orders
+    fitting = None
     for order in orders:
         renamed = dict(zip(order, names))
         moved = [tuple(e.subs(renamed, simultaneous=True) for e in map(sp.sympify, limit)) for limit in limits]
         if not swappable and [limit[0] for limit in moved] != names:
             continue
         if _inside(range_, moved) and _inside(moved, range_):
-            return known + body.subs(renamed, simultaneous=True), range_, sp.S.Zero
-    return None
+            total = known + body.subs(renamed, simultaneous=True)
+            fitting = fitting or (total, range_, sp.S.Zero)
+            if vanishes(total):
+                return total, range_, sp.S.Zero
+    return fitting
 
 
 def _same(one, other):

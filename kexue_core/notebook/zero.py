@@ -193,7 +193,32 @@ _WAYS = (
     lambda e: sp.simplify(e.rewrite(sp.gamma)) if e.has(sp.binomial, sp.factorial) else e,
     lambda e: sp.simplify(sp.piecewise_fold(e)),
     lambda e: sp.simplify(sp.sqrtdenest(sp.simplify(e))),
+    lambda e: sp.expand(_factored_roots(e)),
+    lambda e: sp.expand(_without_complex_moduli(e)),
 )
+
+
+def _factored_roots(expression):
+    """Return an expression with the number under every root factored: a square of a positive number leaves it."""
+    return expression.replace(
+        lambda e: e.is_Pow and e.exp.is_Rational and e.exp.q > 1 and e.base.is_Add, _factored_root
+    )
+
+
+def _factored_root(root):
+    return sp.factor(root.base) ** root.exp
+
+
+def _without_complex_moduli(expression):
+    """Return an expression with even powers of moduli and real parts of complex numbers written by conjugates."""
+    z = sp.Wild("z")
+    if not any(modulus.args[0].is_extended_real is None for modulus in expression.atoms(sp.Abs)):
+        return expression
+    expression = expression.replace(sp.re(z), (z + sp.conjugate(z)) / 2)
+    return expression.replace(
+        lambda e: e.is_Pow and isinstance(e.base, sp.Abs) and e.exp.is_even,
+        lambda e: (e.base.args[0] * sp.conjugate(e.base.args[0])) ** (e.exp / 2),
+    )
 
 
 def _looks_zero(expression, ways=_WAYS):
@@ -214,6 +239,9 @@ def _structural(expression, conditions, depth):
     with contextlib.suppress(*FAILURES):
         if expression.has(sp.Trace):
             candidates.append(matrices.with_plain_traces(expression))
+        if expression.has(sp.Trace) and expression.has(sp.matrices.expressions.matexpr.MatrixElement):
+            summed = matrices.with_summed_traces(expression)
+            candidates += [summed, sums.unite(summed, lambda e: _looks_zero(e, _WAYS[:9]))]
         if expression.has(sp.Sum, sp.Integral):
             light = lambda e: _looks_zero(sp.expand_log(e), _WAYS[:9])  # noqa: E731
             if expression.has(sp.binomial):

@@ -699,6 +699,10 @@ FALSE["branch cuts"] = [
     Lie("logarithm of a negative", "for negative x it is log|x|",
         lambda v: D(log(-v)).step(log(v) + sp.I * pi, "!"), x, a),
     Lie("square of a modulus", "|i|² is 1, i² is −1", lambda v: D(Abs(v) ** 2 + 1).step(v**2 + 1, "!"), z),
+    Lie("a square under a root", "below 1 it is 1 − a",
+        lambda v: D(sqrt(a**2 + 2 * v * a + 1)).step(a + v, "!"), -1, 1),
+    Lie("a cube under a cube root", "for negative numbers it is complex",
+        lambda v: D((v**3 + 3 * v**2 + 3 * v + 1) ** Rational(1, 3)).step(v + 1, "!"), x, a),
     Lie("a quotient of roots", "√(a/b) splits for positive numbers only",
         lambda v: D(sqrt(v[0] / v[1])).step(sqrt(v[0]) / sqrt(v[1]), "!"), (x, y)),
 ]  # fmt: skip
@@ -1063,6 +1067,9 @@ FALSE["parameters of integrals"] = [
 ]  # fmt: skip
 
 FALSE["complex numbers"] = [
+    Lie("the square of a modulus", "i² is −1", lambda v: D(Abs(z) ** 2 + w).step(z * v + w, "!"), z, sp.conjugate(z)),
+    Lie("the square of the modulus of a sum", "a mixed term is left",
+        lambda v: D(Abs(z + w) ** 2).step(Abs(z) ** 2 + Abs(w) ** 2 + v, "!"), 0, 2 * sp.re(z * sp.conjugate(w))),
     Lie("a conjugate", "the conjugate of i is −i", lambda v: D(sp.conjugate(v) * w).step(v * w, "!"), z),
     Lie("real part of a product", "i·i is −1", lambda v: D(sp.re(z * w)).step(sp.re(z) * sp.re(w), "!"), 0),
     Lie("modulus of a sum", "|1 − 1| is 0", lambda v: D(Abs(z + w)).step(Abs(z) + Abs(w), "!"), 0),
@@ -1204,7 +1211,15 @@ FALSE["substitution"] = [
         lambda v: D(Integral(f(x**2), (x, v, 2))).step(Integral(f(u) / (2 * sqrt(u)), (u, 1, 4)), "!"), -1),
 ]  # fmt: skip
 
+A2, B2 = (sp.MatrixSymbol(name, 2, 2) for name in "AB")
 FALSE["traces"] = [
+    Lie("a trace as a sum over entries", "the trace of AᵀB, not of AB",
+        lambda v: D(Trace(v * B)).step(Sum(A[i, j] * B[i, j], (i, 0, n - 1), (j, 0, n - 1)), "!"), A, A.T),
+    Lie("the other order of the sums", "the trace of AᵀB, not of AB",
+        lambda v: D(Trace(v * B)).step(Sum(A[i, j] * B[i, j], (j, 0, n - 1), (i, 0, n - 1)), "!"), A, A.T),
+    Lie("a diagonal", "n entries, not n + 1", lambda v: D(Trace(A)).step(Sum(A[i, i], (i, 0, v)), "!"), n, n - 1),
+    Lie("entries one by one", "the trace of AᵀB, not of AB",
+        lambda v: D(Trace(v * B2)).step(sum(A2[e, d] * B2[e, d] for e in (0, 1) for d in (0, 1)), "!"), A2, A2.T),
     Lie("not cyclic", "exchange of two factors is no rotation",
         lambda v: D(Trace(A * B * C)).step(Trace(v), "!"), A * C * B, B * C * A),
     Lie("a product of traces", "the unit matrix: n, not n²",
