@@ -33,6 +33,7 @@ NOTEBOOK = {
     "conditions.py": {"sympy"},
     "controls.py": set(),
     "corpus.py": set(),
+    "convergence.py": {"sympy"},
     "derivation.py": {"sympy"},
     "drag.py": {"numpy"},
     "equations.py": {"mpmath", "sympy"},

@@ -693,7 +693,7 @@ def newton_schulz_acts_on_singular_values():
         return sp.Matrix([[1 - t**2, -2 * t], [2 * t, 1 - t**2]]) / (1 + t**2)
 
     x = rotation(p) * sp.diag(s1, s2) * rotation(q).T
-    gram = x * x.T
+    gram = (x * x.T).applyfunc(sp.factor)
     new = a * x + b * gram * x + c * gram * gram * x
     back = rotation(p).T * new * rotation(q)
     return Derivation(back[0, 0]).step(a * s1 + b * s1**3 + c * s1**5, "rational rotations")
