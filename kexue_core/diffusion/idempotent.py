@@ -182,9 +182,12 @@ def ign_descent(
         for k in range(steps):
             W, b = all_W[k], all_b[k]
             for_W, for_b = _gradient(W, b, *data)
-            inside = (np.abs(W).max(axis=(-2, -1)) <= bound) & (np.abs(b).max(axis=-1) <= bound)
-            all_W[k + 1] = np.where(inside[..., None, None], W - rate * for_W, W)
-            all_b[k + 1] = np.where(inside[..., None], b - rate * for_b, b)
+            np.subtract(W, rate * for_W, out=all_W[k + 1])
+            np.subtract(b, rate * for_b, out=all_b[k + 1])
+            if not max(np.abs(W).max(initial=0), np.abs(b).max(initial=0)) <= bound:
+                inside = (np.abs(W).max(axis=(-2, -1)) <= bound) & (np.abs(b).max(axis=-1) <= bound)
+                np.copyto(all_W[k + 1], W, where=~inside[..., None, None])
+                np.copyto(all_b[k + 1], b, where=~inside[..., None])
     return _checks.result(all_W, "W", "rate", "bound"), _checks.result(all_b, "W", "rate", "bound")
 
 
@@ -201,15 +204,15 @@ def _affine(W, b, mean, cov, lam_idem, lam_tight):
     named = (("W", W, 2), ("b", b, 1), ("mean", mean, 1), ("cov", cov, 2))
     leading = _checks.broadcast(*named, ("lam_idem", weights[0], 0), ("lam_tight", weights[1], 0))
     W, b = np.broadcast_to(W, (*leading, d, d)), np.broadcast_to(b, (*leading, d))
-    return W, b, (mean, cov, *weights)
+    return W, b, (np.eye(d), mean, cov, *(2 * weight[..., None] for weight in weights))
 
 
-def _gradient(W, b, mean, cov, idem, tight):
-    A = W - np.eye(W.shape[-1])
+def _gradient(W, b, one, mean, cov, idem2, tight2):
+    A = W - one
     rest, left = _apply(A, mean) + b, _apply(A, b) + b
-    back, idem2, tight2 = A.swapaxes(-1, -2), 2 * idem[..., None], 2 * tight[..., None]
+    back = A.swapaxes(-1, -2)
     for_W = 2 * (A @ cov + rest[..., None] * mean[..., None, :]) + idem2[..., None] * (back @ A @ W)
-    for_W = for_W - tight2[..., None] * (A @ W @ W.swapaxes(-1, -2) + left[..., None] * b[..., None, :])
+    for_W -= tight2[..., None] * (A @ W @ W.swapaxes(-1, -2) + left[..., None] * b[..., None, :])
     return for_W, 2 * rest + idem2 * _apply(back, left) - tight2 * left
 
 
