@@ -14,8 +14,8 @@ book: .venv/ready  ## execute what changed, build _build/html
 test: .venv/ready  ## run every test; REQUIRE_BROWSER=1 makes a missing browser a failure
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest -q -p extensions.validated --nbval $$($(BIN)/python -m extensions.toc .) --nbval-cell-timeout=300 -n 2 --dist loadscope
 	$(BIN)/python -m extensions.build
-	$(BIN)/python -m pytest -q -p extensions.forks --nbval $$($(BIN)/python -m extensions.toc .) --nbval-cell-timeout=300 -n 2 --dist loadscope
 	$(BIN)/pytest -q tests kexue_core -n 2 --dist loadgroup --durations=10
 
 serve: book  ## read the book at http://localhost:8000

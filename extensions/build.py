@@ -5,6 +5,7 @@ reads the cache. The site is built aside and moved into place when it is whole, 
 always a finished book, or the one before. One build runs at a time.
 """
 
+import fcntl
 import shutil
 import subprocess
 import sys
@@ -34,18 +35,28 @@ def changed(cache):
     return found
 
 
+def keep(slug, notebook, seconds, key):
+    """Put an executed chapter into the cache, one process after the other."""
+    path = dependencies.cache_path()
+    path.mkdir(parents=True, exist_ok=True)
+    with open(path / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        cache = get_cache(path)
+        cache.change_cache_limit(1000)
+        data = {"execution_seconds": seconds, "key": key}
+        bundle = CacheBundleIn(notebook, str(chapters.notebook_path(slug)), data=data)
+        cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+
+
 def execute_changed(wanted=None):
     """Execute the chapters that the cache does not hold, of those wanted."""
     path = dependencies.cache_path()
     cache = get_cache(path)
-    cache.change_cache_limit(1000)
     stale = [slug for slug in changed(cache) if wanted is None or slug in wanted]
     print(f"chapters: {len(chapters.slugs())}, to execute: {len(stale)}", flush=True)
     keys = {slug: dependencies.chapter_key(slug) for slug in stale}  # as they are when the kernels start
     for slug, notebook, seconds in execute_all(stale, environment={"KEXUE_BOOK": "1"}):
-        data = {"execution_seconds": seconds, "key": keys[slug]}
-        bundle = CacheBundleIn(notebook, str(chapters.notebook_path(slug)), data=data)
-        cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+        keep(slug, notebook, seconds, keys[slug])
     for old in sorted(path.parent.iterdir(), key=lambda folder: folder.stat().st_mtime)[:-KEPT]:
         discard(old)
 

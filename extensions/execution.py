@@ -14,14 +14,23 @@ from extensions import chapters, forks, processes
 from extensions.requirements import forbidden
 from kexue_core.notebook.explorer import MIME as EXPLORER
 
-__all__ = ["Mistake", "execute", "execute_all", "problems"]
+__all__ = ["Mistake", "execute", "execute_all", "prepare", "problems"]
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 TIMEOUT = 300
+GUARD = chapters.ROOT / "extensions" / "import_guard.py"
 
 
 class Mistake(Exception):
     """What an author has to mend, in one line: chapter, number of the cell, what to do."""
+
+
+def prepare(environment=()):
+    """Set what the kernels of this process find in their environment."""
+    os.environ.update(environment)
+    os.environ["KEXUE_STRICT"] = "1"  # a failed check stops the chapter
+    os.environ["KEXUE_FORBIDDEN"] = " ".join(sorted(forbidden()))
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # chapters run side by side: its threads would only wait
 
 
 def execute(slug, environment=()):
@@ -34,14 +43,11 @@ def execute(slug, environment=()):
     Mistake
         If a cell fails, or if `problems` finds something in the outputs.
     """
-    os.environ.update(environment)
-    os.environ["KEXUE_STRICT"] = "1"  # a failed check stops the chapter
-    os.environ["KEXUE_FORBIDDEN"] = " ".join(sorted(forbidden()))
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # chapters run side by side: its threads would only wait
+    prepare(environment)
     notebook = chapters.read(slug)
     start = time.monotonic()
     quiet = ["--log-level=ERROR"]  # the kernel's advice on transports is not for readers of a build log
-    guard = [f"--IPKernelApp.exec_files={chapters.ROOT / 'extensions' / 'import_guard.py'}"]
+    guard = [f"--IPKernelApp.exec_files={GUARD}"]
     client = NotebookClient(
         notebook,
         timeout=TIMEOUT,

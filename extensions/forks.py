@@ -16,7 +16,7 @@ from importlib.metadata import EntryPoint
 
 from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
 
-__all__ = ["Forks", "pytest_configure", "use_forks"]
+__all__ = ["Forks", "use_forks"]
 
 IMPORTED = ("ipykernel.kernelapp", "matplotlib.pyplot", "numpy", "sympy", "kexue_core.notebook")
 
@@ -27,11 +27,6 @@ def use_forks():
         factory = KernelProvisionerFactory.instance()
         factory.provisioners["forks"] = EntryPoint("forks", f"{__name__}:Forks", factory.GROUP_NAME)
         factory.default_provisioner_name = "forks"
-
-
-def pytest_configure(config):
-    """Have nbval fork its kernels, where this module is named as a plugin."""
-    use_forks()
 
 
 class Forks(LocalProvisioner):

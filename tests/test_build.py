@@ -1,6 +1,7 @@
 """Small books, built whole: what authors write, what they get wrong, and what may lie about."""
 
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -285,6 +286,49 @@ def test_a_forked_kernel_differs_from_a_started_one_in_its_imports_only(chapter,
     shown = [[cell.outputs for cell in run.cells] for run in (started, one, two)]
     assert shown[0][:4] == shown[1][:4]
     assert len({numbers[4][0].data["text/plain"] for numbers in shown}) == 3
+
+
+MOVED = """>from kexue_core.notebook import Explorer, Linear, set_style
+set_style()
+Explorer(lambda ax, x: ax.plot([0, x]) and {"square": x * x}, alt="{x}", name="moved", x=Linear("x", 1, 3, step=1))"""
+OUTPUTS = """
+import json
+from extensions.execution import execute as run
+from extensions.generated import executed as read
+print(json.dumps([cell.outputs for cell in {}.cells if cell.cell_type == "code"]))"""
+KEPT = "from extensions import build, dependencies; print(build.changed(build.get_cache(dependencies.cache_path())))"
+
+
+def test_a_book_is_built_from_what_nbval_has_found_equal_to_what_is_stored(tmp_path):
+    figure = ">import matplotlib.pyplot as plt\nlines = plt.plot([1, 2])"
+    chapter = notebook("# One", MOVED, figure, ">print(1)\nprint(2)", ">1 + 1")
+    other = notebook("# Two", ">6 * 7")
+    root = write_book(tmp_path / "book", one=chapter, **{"two.five": other}, three=notebook("# Three", MOVED))
+    shutil.copy(chapters.ROOT / "requirements.txt", root)
+    environment = {key: value for key, value in os.environ.items() if key != "KEXUE_BOOK"} | {"PYTHONPATH": str(root)}
+
+    def python(*command):
+        return subprocess.run([sys.executable, *command], cwd=root, env=environment, capture_output=True, text=True)
+
+    assert python("-m", "extensions.rerun").returncode == 0
+    stored = {name: nbformat.read(root / "chapters" / f"{name}.ipynb", 4) for name in ("one", "two.five", "three")}
+    stored["two.five"].cells[1].outputs[0].data["text/plain"] = "43"
+    stored["three"].cells[1].source += ".table() and __import__('yaml')"  # and readers do not have it
+    for name in ("two.five", "three"):
+        nbformat.write(stored[name], root / "chapters" / f"{name}.ipynb")
+    books = [f"chapters/{name}.ipynb" for name in stored]
+    told = python(
+        "-m", "pytest", "-q", "-p", "extensions.validated", "-p", "no:cacheprovider", "--nbval", *books
+    ).stdout
+    assert "2 failed, 4 passed" in told
+    assert "Cell outputs differ" in told
+    assert "requirements.txt does not hold it" in told
+    assert python("-c", KEPT).stdout == "['two.five', 'three']\n"
+    environment["KEXUE_BOOK"] = "1"
+    read, run = (json.loads(python("-c", OUTPUTS.format(how)).stdout) for how in ("read('one')", "run('one')[0]"))
+    assert read == run  # as when a build executes it
+    assert "kx-explorer" in run[0][0]["data"]["text/html"]
+    assert "image/svg+xml" in run[1][0]["data"]
 
 
 def test_what_readers_install_is_small_and_all_of_it_is_pinned():
