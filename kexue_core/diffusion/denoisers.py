@@ -164,8 +164,9 @@ def denoise_points(x: ArrayLike, t: ArrayLike, *, points: ArrayLike) -> NDArray[
     x, t, centre, points = _centred(x, t, _checks.array("points", points, ndim=2, core=2))
     with np.errstate(all="ignore"):
         t = t[..., None]
-        p = _probabilities(_closeness(x, points, t), t)
-        return _checks.result(centre + p @ points, "points")
+        guess = _probabilities(_closeness(x, points, t), t) @ points
+        guess += centre
+        return _checks.result(guess, "points")
 
 
 def velocity(denoise: Denoiser, x: ArrayLike, t: ArrayLike) -> NDArray[np.float64]:
@@ -268,7 +269,9 @@ def _closeness(x, means, scale):
     x, means, scale = (np.ldexp(part, -unit) for part in (x, means, scale))
     products = x @ means.T
     products -= (means**2).sum(axis=-1) / 2
-    return _checks.result(products, "the distances of x and the data") / scale / scale
+    products = _checks.result(products, "the distances of x and the data") / scale
+    products /= scale
+    return products
 
 
 def _probabilities(logits, t):
