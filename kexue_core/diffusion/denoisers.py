@@ -119,11 +119,17 @@ def denoise_mixture(
         excess = (stds.max() - stds) / widest * ((stds.max() + stds) / widest)
         largest = np.abs(x).max(axis=-1, keepdims=True)
         length = largest * np.sqrt(((x / np.where(largest > 0, largest, 1)) ** 2).sum(axis=-1, keepdims=True))
-        logits = _closeness(x, means, scale) - excess * (length / scale) ** 2 / 2
-        logits = logits + np.log(weights) - means.shape[1] * np.log(scale)
+        logits = _closeness(x, means, scale)
+        wide = np.divide(length, scale, out=np.empty_like(logits))
+        wide *= wide
+        wide *= excess
+        logits -= np.divide(wide, 2, out=wide)
+        logits += np.log(weights)
+        logits -= means.shape[1] * np.log(scale)
         p = _probabilities(logits, t)
         keep = p * (stds / scale) ** 2
-        return _checks.result(centre + keep.sum(axis=-1, keepdims=True) * x + (p - keep) @ means, "x", "means")
+        kept = keep.sum(axis=-1, keepdims=True) * x
+        return _checks.result(centre + kept + np.subtract(p, keep, order="C") @ means, "x", "means")
 
 
 def denoise_points(x: ArrayLike, t: ArrayLike, *, points: ArrayLike) -> NDArray[np.float64]:
@@ -164,7 +170,7 @@ def denoise_points(x: ArrayLike, t: ArrayLike, *, points: ArrayLike) -> NDArray[
     x, t, centre, points = _centred(x, t, _checks.array("points", points, ndim=2, core=2))
     with np.errstate(all="ignore"):
         t = t[..., None]
-        guess = _probabilities(_closeness(x, points, t), t) @ points
+        guess = np.ascontiguousarray(_probabilities(_closeness(x, points, t), t)) @ points
         guess += centre
         return _checks.result(guess, "points")
 
@@ -268,6 +274,8 @@ def _closeness(x, means, scale):
     unit = _checks.binary_exponent(means)
     x, means, scale = (np.ldexp(part, -unit) for part in (x, means, scale))
     products = x @ means.T
+    if len(means) < 8:  # as rows in memory: the inner loops then run over many points, not over few means
+        products = np.asfortranarray(products.reshape(-1, len(means))).reshape(products.shape)
     products -= (means**2).sum(axis=-1) / 2
     products = _checks.result(products, "the distances of x and the data") / scale
     products /= scale
