@@ -53,10 +53,16 @@ def by_mpmath(f, t, gamma):
         t, gamma = mpmath.mpf(t), mpmath.mpf(gamma)
         near = [s * u / gamma for s in (1, -1) for u in (0.1, 1, 5, 20) if u / gamma < 30]
         cuts = sorted({-36, *range(-32, 33, 4), 36, *near, *(2 * gamma + t + s for s in (-2, 0, 2))})
-        values = [
-            mpmath.quad(lambda x: abs(f(gamma * x)) ** p * mpmath.npdf(x - t), cuts)  # noqa: B023
-            for p in (1, 2)
-        ]
+
+        @functools.cache  # both integrals ask at the same points
+        def factors(x):
+            return abs(f(gamma * x)), mpmath.npdf(x - t)
+
+        def integrand(x, p):
+            value, density = factors(x)
+            return value**p * density
+
+        values = [mpmath.quad(functools.partial(integrand, p=p), cuts) for p in (1, 2)]
         return values[0] / mpmath.sqrt(values[1])
 
 
