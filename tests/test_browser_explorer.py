@@ -296,6 +296,21 @@ def test_an_address_without_a_stop_of_its_own_takes_the_nearest_or_says_so(page,
     assert page.problems == []
 
 
+@pytest.mark.parametrize("name", ["nothing", "%", "<b>bold</b>", "go", ""])
+def test_an_address_that_names_no_explorer_of_the_page_is_told(page, address, name):
+    page.goto(f"{address}#{name}?base=3")
+    told = page.locator("body > [role=alert]")
+    assert told.all_inner_texts() == [f"The address asks for what is not here: the explorer “{name}”."]
+    page.evaluate("scrollTo(0, 2000); location.hash = '#other?base=3'")
+    page.wait_for_function("scrollY < 100")  # said once, and where it is seen
+    assert told.all_inner_texts() == ["The address asks for what is not here: the explorer “other”."]
+    page.evaluate("location.hash = '#wave?base=1000'")
+    page.wait_for_function("document.querySelector('#wave .kx-picture').ariaLabel.includes('1000')")
+    page.evaluate("location.hash = '#place'")  # a place in the text is no explorer
+    assert page.get_by_role("alert").count() == 0
+    assert page.problems == []
+
+
 def test_a_button_copies_the_address_and_says_so(page, address):
     page.goto(address)
     box = ready(page, "wave")

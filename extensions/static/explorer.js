@@ -160,12 +160,7 @@
         else lost.push(`${label} = ${text}`.slice(0, 40));
       }
       moved();
-      if (!lost.length) return;
-      const note = document.createElement("p");
-      note.className = "kx-note";
-      note.setAttribute("role", "alert");
-      note.textContent = `The address asks for what is not here: ${lost.join(", ")}.`;
-      explorer.prepend(note);
+      if (lost.length) tell(explorer, lost.join(", "));
     }
 
     for (const control of controls)
@@ -255,10 +250,36 @@
 
   // ---- Addresses: #name?base=5000 shows an explorer at that stop.
 
+  // Say at the top of a box that the address asks for what is not there.
+  function tell(box, lost) {
+    const note = document.createElement("p");
+    note.className = "kx-note";
+    note.setAttribute("role", "alert");
+    note.textContent = `The address asks for what is not here: ${lost}.`;
+    box.prepend(note);
+    return note;
+  }
+
+  function decoded(id) {
+    try {
+      return decodeURIComponent(id);
+    } catch {
+      return id; // a bare % sign
+    }
+  }
+
+  let stray; // what was said of an address that names no explorer of the page
+
   async function go(hash) {
     const [id, query] = hash.replace(/^#/, "").split("?", 2);
-    const explorer = id && document.getElementById(decodeURIComponent(id));
-    if (!explorer?.classList.contains("kx-explorer")) return;
+    const explorer = document.getElementById(decoded(id));
+    stray?.remove();
+    if (!explorer?.classList.contains("kx-explorer")) {
+      if (query === undefined) return; // a place in the text
+      stray = tell(document.querySelector(".bd-article") ?? document.body, `the explorer “${decoded(id).slice(0, 40)}”`);
+      stray.scrollIntoView({ block: "nearest" });
+      return;
+    }
     const { set } = await ready(explorer);
     if (query) set(query);
     const { top, bottom } = explorer.getBoundingClientRect();
