@@ -112,12 +112,14 @@ def skip_net(x: ArrayLike, *, net: SkipNet, rho: ArrayLike = 1.0) -> NDArray[np.
     levels = [x]
     with np.errstate(over="ignore", invalid="ignore"):
         for down in encoder:
-            levels.append(np.maximum(levels[-1] @ down, 0))
+            h = levels[-1] @ down
+            levels.append(np.maximum(h, 0, out=h))
         y = levels.pop()
         for up, factor in zip(reversed(decoder), np.broadcast_to(rho, (len(encoder),))):
-            y = y @ up + factor * levels.pop()
+            y = y @ up
+            y += factor * levels.pop()
             if levels:
-                y = np.maximum(y, 0)
+                np.maximum(y, 0, out=y)
         return _checks.result(y, "x", "net", "rho")
 
 
@@ -160,9 +162,10 @@ def linearity(x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
         basis, sizes, _ = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)
         basis = basis[:, sizes > 1e-12 * sizes.max()]
         y = y - y[..., :1, :]  # a constant must be one to the last digit, which a mean may round away
-        y = y - y.mean(axis=-2, keepdims=True)
-        largest = np.abs(y).max(axis=(-2, -1), keepdims=True)
-        y = y / np.where(largest > 0, largest, 1)
-        total = (y**2).sum(axis=(-2, -1))
-        left = ((y - basis @ (basis.T @ y)) ** 2).sum(axis=(-2, -1))
+        y -= y.mean(axis=-2, keepdims=True)
+        largest = np.maximum(y.max(axis=(-2, -1), keepdims=True), -y.min(axis=(-2, -1), keepdims=True))
+        y /= np.where(largest > 0, largest, 1)
+        left = basis @ (basis.T @ y)
+        np.subtract(y, left, out=left)
+        left, total = (np.square(part, out=part).sum(axis=(-2, -1)) for part in (left, y))
         return _checks.result(1 - left / np.where(total > 0, total, 1), "x", "y")
