@@ -63,8 +63,8 @@ def agreement(expression, function, grid, *, rtol=1e-12, atol=0.0):
         If they differ anywhere or a value is not finite, in a strict run (``KEXUE_STRICT=1``); the message names the
         worst point and both values. Otherwise the difference is what is returned and shown.
     ValueError
-        If the grid is empty, has a repeated value, lacks a symbol of the expression, gives one that neither side
-        uses, or compares with zero alone; if shapes differ or a tolerance is out of range.
+        If the grid is empty, has a repeated value or a pole of the formula, lacks a symbol of it, gives one that
+        neither side uses, or compares with zero alone; if shapes differ or a tolerance is out of range.
 
     Examples
     --------
@@ -80,7 +80,7 @@ def agreement(expression, function, grid, *, rtol=1e-12, atol=0.0):
     worst, computed_at, zero = (-1.0, None, None, None), [], True
     with mpmath.workdps(_DIGITS):
         for point in points:
-            exact = [mpmath.mpmathify(value) for value in formula(*map(_exact, point))]
+            exact = _values(formula, point, grid)
             computed = np.asarray(function(*point))
             _same_shape(shape, computed)
             computed_at.append(computed)
@@ -101,6 +101,17 @@ def agreement(expression, function, grid, *, rtol=1e-12, atol=0.0):
         if strict():
             raise AssertionError(differs)
     return Agreement(len(points), where, excess, within + (" of each entry" if len(exact) > 1 else ""), differs)
+
+
+def _values(formula, point, grid):
+    """Return the entries of a formula at a point, where all of them must be finite."""
+    try:
+        exact = [mpmath.mpmathify(value) for value in formula(*map(_exact, point))]
+    except (ZeroDivisionError, ValueError):  # mpmath raises this at a pole of the gamma function
+        exact = [mpmath.nan]
+    if not all(map(mpmath.isfinite, exact)):
+        raise ValueError(f"grid must hold points where the formula is finite, got {dict(zip(grid, point))}")
+    return exact
 
 
 def _excess(computed, exact, rtol, atol):

@@ -15,6 +15,7 @@ MIME = "application/vnd.kexue.claim+json"
 ERRATUM_MIME = "application/vnd.kexue.erratum+json"
 KINDS = {"printed": "printed", "program": "output of a program", "theorem": "exact value"}
 _HEAD = {"printed": "printed", "program": "program", "theorem": "exact"}
+_FLOAT_DIGITS = 15  # that a float keeps
 _LONG = 24  # rows: a longer table is folded
 
 
@@ -102,7 +103,7 @@ def reproduce(
         Whether an article or a paper printed them, another program put them out, or they are exact known values.
     digits : int, optional
         Agreement to that many significant digits, within half a unit of the last one: at least two, and no more than
-        were printed.
+        were printed or than a float holds (15); it must be given for figures that are printed with more than these.
     rtol, atol : float, optional
         Agreement within a relative tolerance of 0.1 at the most, or within an absolute one of at most a tenth of the
         smallest published figure that is not 0 (1e-6 if all are). At most one of the three is given.
@@ -155,6 +156,9 @@ def reproduce(
     allowed, tolerance = _allowed(printed, figures, digits, rtol, atol)
     reasons = _reasons(differs, labels)
     difference = np.abs(ours - figures)
+    if digits is rtol is atol is None:  # 999 is printed as 1.0e3, 990 as 9.9e2: below a power of ten digits are finer
+        finer = np.array([_power_of_ten(value) for value in printed]) & (np.abs(ours) < np.abs(figures))
+        allowed = np.where(finer, 0.1 * allowed, allowed)
     # a few units of rounding decide nothing: 0.125 was printed as 0.13
     agree = difference <= allowed + 4 * np.spacing(np.maximum(np.abs(figures), np.abs(np.nan_to_num(ours))))
     rows, wrong = [], []
@@ -185,6 +189,12 @@ def _decimal(value):
         raise ValueError(f"published must hold numbers as they are printed, got {value!r}") from None
 
 
+def _power_of_ten(value):
+    """Tell whether a figure is a power of ten in scientific notation."""
+    mantissa = "".join(map(str, _decimal(value).as_tuple().digits))
+    return "e" in value.lower() and mantissa.rstrip("0") == "1"
+
+
 def _figure(value):
     return float(_decimal(value)) if isinstance(value, str) else float(value)
 
@@ -198,10 +208,17 @@ def _allowed(printed, figures, digits, rtol, atol):
         raise ValueError(f"{rule}, got {sorted(given)}")
     sizes = np.abs(figures)
     if not given:
+        longest = max(printed, key=lambda value: len(_decimal(value).as_tuple().digits))
+        if len(_decimal(longest).as_tuple().digits) > _FLOAT_DIGITS:
+            raise ValueError(f"digits must be given for more than {_FLOAT_DIGITS} printed digits, got {longest!r}")
         last = [_decimal(value).as_tuple().exponent for value in printed]
         return 0.5 * 10.0 ** np.array(last), "to the printed digits"
     if digits is not None:
-        most = min((len(_decimal(value).as_tuple().digits) for value in printed if isinstance(value, str)), default=17)
+        most = min(
+            (len(_decimal(value).as_tuple().digits) for value in printed if isinstance(value, str)),
+            default=_FLOAT_DIGITS,
+        )
+        most = min(most, _FLOAT_DIGITS)
         least = 1 if most == 1 else 2
         if isinstance(digits, bool) or not isinstance(digits, int | np.integer) or not least <= digits <= most:
             raise ValueError(f"digits must be a whole number from {least} to the printed {most}, got {digits!r}")

@@ -55,7 +55,7 @@ def table(columns):
     TypeError
         If ``columns`` is no dict, or a cell is something else than a number, an estimate or a string.
     ValueError
-        If there is no column, the columns differ in length, or a number is NaN.
+        If there is no column, two have one head, the columns differ in length, or a number is NaN.
 
     Examples
     --------
@@ -67,6 +67,8 @@ def table(columns):
     if not isinstance(columns, Mapping):
         raise TypeError(f"columns must be a dict from heads to cells, got {columns!r}")
     cells = {str(head): list(column) for head, column in columns.items()}
+    if len(cells) < len(columns):
+        raise ValueError(f"columns must have different heads, got {[*map(str, columns)]}")
     sizes = {head: len(column) for head, column in cells.items()}
     if not sizes or len(set(sizes.values())) > 1:
         raise ValueError(f"columns must be at least one, of one length, got {sizes}")

@@ -74,6 +74,15 @@ def test_the_sentence_states_both_tolerances_truly():
         agreement(x, lambda v: v + 1e-14, {x: [0.0, 1.0]})  # an absolute gap where the formula is zero
 
 
+@pytest.mark.parametrize("formula", [1 / x, sp.sin(x) / x, sp.log(x), sp.gamma(x)])
+def test_a_grid_holds_no_pole_of_the_formula(formula):
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(ValueError, match="grid must hold points where the formula is finite"),
+    ):
+        agreement(formula, lambda v: np.float64(1) / v, {x: [1.0, 0.0]})
+
+
 def test_a_live_kernel_is_told_of_a_difference_and_goes_on(monkeypatch):
     monkeypatch.delenv("KEXUE_STRICT")
     found = agreement(sp.exp(x), lambda v: 1 + v, {x: [0.5]})

@@ -122,10 +122,30 @@ def test_an_absolute_tolerance_is_small_against_the_smallest_figure(atol):
         compare([0.0], [0], atol=1e-3)
 
 
-@pytest.mark.parametrize("digits", [1, 0, -2, 18, 2.0, True])
+@pytest.mark.parametrize("digits", [1, 0, -2, 16, 2.0, True])
 def test_one_digit_agrees_only_with_a_figure_that_was_printed_so(digits):
-    with pytest.raises(ValueError, match="digits must be a whole number from 2 to the printed 17, got"):
+    with pytest.raises(ValueError, match="digits must be a whole number from 2 to the printed 15, got"):
         compare(1.4, 1, digits=digits)
+
+
+def test_a_float_vouches_for_fifteen_digits():
+    assert compare(0.1 + 0.2, "0.300000000000000").differing == 0
+    with pytest.raises(
+        ValueError, match=r"digits must be given for more than 15 printed digits, got '0\.3000000000000000'"
+    ):
+        compare(0.1 + 0.2, "0.3000000000000000")
+    assert compare(0.1 + 0.2, "0.30000000000000000", digits=15).differing == 0
+    with pytest.raises(ValueError, match="from 2 to the printed 15, got 17"):
+        compare(0.1 + 0.2, "0.30000000000000000", digits=17)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "printed"), [(951, 1499, "1e3"), (9.96, 10.4, "1.0e1"), (9.6e-6, 1.4e-5, "1E-5")]
+)
+def test_below_a_power_of_ten_a_printer_has_a_digit_more(low, high, printed):
+    assert compare([low, high], [printed, printed], labels=["a", "b"]).differing == 0
+    with pytest.raises(CheckError, match="does not agree"):  # it would be printed as 9.4e2, say
+        compare(low * 0.98, printed)
 
 
 def test_a_figure_of_zero_has_no_relative_size():

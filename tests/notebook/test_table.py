@@ -71,6 +71,7 @@ def test_columns_stand_side_by_side_as_text_and_as_markdown():
         ([1, 2], TypeError, r"columns must be a dict from heads to cells, got \[1, 2\]"),
         ({}, ValueError, "columns must be at least one, of one length, got {}"),
         ({"a": [1], "b": [1, 2]}, ValueError, "of one length, got {'a': 1, 'b': 2}"),
+        ({1: [1], "1": [2]}, ValueError, r"columns must have different heads, got \['1', '1'\]"),
         ({"a": [math.nan]}, ValueError, "must not be NaN"),
         ({"a": [[1]]}, TypeError, r"must be a number or a string, got \[1\]"),
         ({"a": [None]}, TypeError, "got None"),
