@@ -338,7 +338,9 @@ def train_lora(
         for step in range(1, steps + 1):
             look()
             x = rng.standard_normal((runs, batch, n))
-            residual = ((x @ factors[0]) @ factors[1] - (x @ teacher[0]) @ teacher[1]) / (batch * m)
+            residual = (x @ factors[0]) @ factors[1]
+            residual -= (x @ teacher[0]) @ teacher[1]
+            residual /= batch * m
             grads = _gradients(x, *factors, residual)
             for k, (name, grad, rate) in enumerate(zip(("norm_a", "norm_b"), grads, rates)):
                 shown[name].append(np.abs(grad).sum(axis=(-2, -1)))
