@@ -67,6 +67,7 @@ def run(slug, sources, patch):
     recorded(Derivation, made.derivations.append)
     recorded(Explorer, lambda explorer: made.explorers.update({explorer.name: explorer}))
     patch.setattr(checks, "display", made.checks.append)
+    patch.setattr(plt, "show", lambda: plt.close("all"))  # as a notebook does: the next picture begins anew
     patch.chdir(chapters.ROOT / "chapters")
     namespace = made.namespace = {"__name__": "__main__", "display": lambda *objects: None}
     try:
