@@ -117,13 +117,14 @@ def denoise_mixture(
         # equal stds). No variance is formed: the square of a tiny or huge t would underflow or overflow.
         widest, scale = np.hypot(stds.max(), t), np.hypot(stds, t)
         excess = (stds.max() - stds) / widest * ((stds.max() + stds) / widest)
-        largest = np.abs(x).max(axis=-1, keepdims=True)
-        length = largest * np.sqrt(((x / np.where(largest > 0, largest, 1)) ** 2).sum(axis=-1, keepdims=True))
         logits = _closeness(x, means, scale)
-        wide = np.divide(length, scale, out=np.empty_like(logits))
-        wide *= wide
-        wide *= excess
-        logits -= np.divide(wide, 2, out=wide)
+        if excess.any():
+            largest = np.abs(x).max(axis=-1, keepdims=True)
+            length = largest * np.sqrt(((x / np.where(largest > 0, largest, 1)) ** 2).sum(axis=-1, keepdims=True))
+            wide = np.divide(length, scale, out=np.empty_like(logits))
+            wide *= wide
+            wide *= excess
+            logits -= np.divide(wide, 2, out=wide)
         logits += np.log(weights)
         logits -= means.shape[1] * np.log(scale)
         p = _probabilities(logits, t)
