@@ -320,13 +320,17 @@ def _quadrature(nodes):
 
 def _interpolate(grid, values, x):
     """Return the cubic through the four values of a uniform grid around ``x``; constant outside the grid."""
-    place = (np.clip(x, grid[0], grid[-1]) - grid[0]) * ((len(grid) - 1) / (grid[-1] - grid[0]))
-    first = np.clip(place.astype(np.int64), 1, len(grid) - 3)
-    u = place - first
-    a, b, c, d = (values[first + i] for i in (-1, 0, 1, 2))
-    third = (d - a) / 6 + (b - c) / 2
-    second = (a + c) / 2 - b
-    return b + u * (c - a / 3 - b / 2 - d / 6 + u * (second + u * third))
+    a, b, c, d = values[:-3], values[1:-2], values[2:-1], values[3:]
+    cubic = (d - a) / 6 + (b - c) / 2, (a + c) / 2 - b, c - a / 3 - b / 2 - d / 6, b  # of each cell, the cube first
+    u = np.clip(x, grid[0], grid[-1]) - grid[0]
+    u *= (len(grid) - 1) / (grid[-1] - grid[0])
+    cell = np.clip(u.astype(np.int64) - 1, 0, len(grid) - 4)
+    u -= cell + 1
+    y = cubic[0][cell]
+    for coefficient in cubic[1:]:
+        y *= u
+        y += coefficient[cell]
+    return y
 
 
 def _training_times(times):
