@@ -63,6 +63,7 @@ def cards(members):
             f":link: /chapters/{slug}",
             ":link-type: doc",
             f":img-top: {poster(slug)}",
+            *([":class-img-top: kx-photo"] if "kx-photo" in next(shown(slug)).get("text/html", "") else []),
             ":img-alt: The first explorer of this chapter at its default stop",
             "",
             chapters.insight(slug),

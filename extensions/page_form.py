@@ -11,7 +11,7 @@ from playwright.sync_api import sync_playwright
 __all__ = ["chromium", "open_page_problems", "page_problems", "transferred"]
 
 WIDTH, HEIGHT = 1280, 800
-FIRST, APART, SCREENS, CODE, BYTES = 1.5, 3, 28, 0.12, 200_000
+FIRST, APART, SCREENS, CODE, BYTES = 1.2, 3, 28, 0.12, 200_000
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--disable-sync", "--disable-smooth-scrolling"]
 

@@ -18,6 +18,8 @@ def test_every_chapter_stands_once_with_picture_insight_and_time():
         assert chapters.insight(slug) in card
         assert f"{chapters.minutes(slug)} minutes" in card
         assert text.count(f":link: /chapters/{slug}\n") == 1
+        photo = slug in ("amed_sampler", "ddpm_codebooks", "snr_high_resolution")  # keeps its greys on a dark page
+        assert (":class-img-top: kx-photo\n" in card) == photo, slug
 
 
 def test_a_part_has_a_page_from_three_chapters_on_and_else_its_words(monkeypatch):

@@ -1,6 +1,7 @@
 """What others published, computed anew: figures that agree or not, and errors; collected into two pages of the book."""
 
 import html
+import re
 from dataclasses import asdict, dataclass
 from decimal import Decimal, InvalidOperation
 
@@ -67,7 +68,8 @@ class Claim:
         cell = html.escape
         body = ""
         for label, *values, why in self.rows:
-            cells = f'<th scope="row">{cell(label)}</th>' + "".join(f"<td>{cell(value)}</td>" for value in values)
+            shown = (cell(_spaced(value)) for value in values)
+            cells = f'<th scope="row">{cell(label)}</th>' + "".join(f"<td>{value}</td>" for value in shown)
             body += f'<tr class="kx-differs">{cells}</tr>' if why else f"<tr>{cells}</tr>"
             body += f'<tr class="kx-why"><td colspan="4">≠ {cell(why)}</td></tr>' if why else ""
         head = "".join(f'<th scope="col">{name}</th>' for name in self._head[1:])
@@ -252,6 +254,11 @@ def _reasons(differs, labels):
 
 def _written(value):
     return value.replace("-", "−") if isinstance(value, str) else format_number(float(value), 10)
+
+
+def _spaced(text):
+    """Set the thousands of a whole number apart, as `format_number` does; the data keep the source's digits."""
+    return format_number(int(text)) if re.fullmatch(r"[0-9]{5,}", text) else text
 
 
 def _ours(value, printed):

@@ -1,5 +1,7 @@
 """Figures of others, errata, and the way numbers are written."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -231,6 +233,14 @@ def test_a_long_table_is_folded_under_a_line_that_counts():
     assert shown(24).html().startswith("<table")
     assert shown(25).html().startswith("<details><summary>a: 24 of 25 agree</summary><table")
     assert str(shown(25)).count("\n") == str(shown(24)).count("\n") + 1
+
+
+def test_thousands_of_a_source_are_set_apart_in_the_page_and_left_alone_in_the_data():
+    claim = reproduce("sizes", [36864, 1024, 0.123456], ["36864", "1024", "0.123456"], "s", kind="program")
+    cells = re.findall("<td>([^<]+)</td>", claim.html())
+    assert cells[::3] == ["36\u202f864", "1024", "0.123456"] == cells[1::3]
+    assert [row[1] for row in claim.rows] == ["36864", "1024", "0.123456"]
+    assert "36864" in str(claim)
 
 
 def test_markup_in_a_claim_is_shown_not_interpreted():
