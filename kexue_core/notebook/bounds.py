@@ -94,7 +94,23 @@ def objection(gap, old, new, relation, by, conditions):
                 reason, note = _tangent(form, var, at, conditions)
                 if not reason:
                     return "", note
+    for form in forms:
+        for var in sorted(form.free_symbols, key=lambda symbol: symbol.name):
+            plain = var.is_even is var.is_prime is var.is_composite is None
+            if var.is_integer and var.is_nonnegative and plain and _by_induction(form, var, conditions):
+                return "", f"by induction on ${sp.latex(var)}$"
     return f"SymPy cannot prove {gap} >= 0 from the assumptions on its symbols; name the argument with by=…", ""
+
+
+def _by_induction(gap, var, conditions, depth=0):
+    """Prove a gap nonnegative for whole numbers: it is at the least one, and it never falls."""
+    if any(var in condition.free_symbols for condition in conditions.where) or depth > 2:
+        return False
+    least = gap.subs(var, 1 if var.is_positive else 0)
+    rise = sp.expand(sp.powsimp(sp.expand(gap.subs(var, var + 1) - gap)))
+    if least.has(*ENDLESS) or not conditions.nonnegative(least):
+        return False
+    return conditions.nonnegative(rise) or _by_induction(rise, var, conditions, depth + 1)
 
 
 def _forms(gap, conditions):

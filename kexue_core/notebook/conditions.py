@@ -14,6 +14,7 @@ from kexue_core.notebook.signs import shown, waves_free
 __all__ = ["ENDLESS", "Conditions", "Contradiction", "NoExample", "assume", "orders"]
 
 _POINTS = 4  # random points at which a claim is tried before it is proved
+_LEAST = 3  # points at which whole numbers are as small as they may be
 ENDLESS = (sp.oo, -sp.oo, sp.zoo, sp.nan)
 _ORDERED = (sp.StrictLessThan, sp.StrictGreaterThan, sp.LessThan, sp.GreaterThan)
 
@@ -112,7 +113,21 @@ class Conditions:
         return expression
 
     def points(self, symbols):
-        """Yield values for symbols that satisfy their assumptions and the conditions; always the same ones."""
+        """Yield values for symbols that satisfy their assumptions and the conditions; always the same ones.
+
+        The last ones give whole numbers the least values that they may have, where a sum is empty or has one term.
+        """
+        drawn = None
+        for drawn in self._drawn(symbols):
+            yield drawn
+        whole = sorted((s for s in symbols if s.is_integer), key=lambda s: s.name)
+        for step in range(_LEAST if drawn and len(whole) <= _LEAST else 0):
+            least = {s: _least(s, step) for s in whole if not s.is_nonpositive}
+            point = {**drawn, **least}
+            if least and all(condition.subs(point) is not sp.false for condition in self.where):
+                yield point
+
+    def _drawn(self, symbols):
         symbols = set(symbols)
         turns = range(_POINTS if symbols else 1)
         for case in self.cases:
@@ -284,6 +299,13 @@ def _values(var, low, high):
     if low:
         return [low[0] + free(low[1])]
     return [high[0] - free(high[1])]
+
+
+def _least(symbol, step):
+    """Return one of the least values that a whole number may have."""
+    if symbol.is_even or symbol.is_odd:
+        step = 2 * step + (1 if symbol.is_odd else 0)
+    return sp.Integer(step + (1 if symbol.is_zero is False and not symbol.is_odd else 0) * (2 if symbol.is_even else 1))
 
 
 def _draw(symbols, turn):

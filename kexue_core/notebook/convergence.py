@@ -1,7 +1,8 @@
-"""Sums and integrals of unknown functions, which need not exist: what a step may do with them.
+"""Sums and integrals that need not exist: what a step may do with them.
 
-A line is taken to mean something, so each of its sums and integrals exists. Of a new line's sums and integrals it must
-follow that they exist too: so they may be joined, but not split, and not swapped unless the summands are nonnegative.
+A line is taken to mean something, so each of its sums and integrals exists; one that is seen to diverge is refused. Of
+a new line's sums and integrals of unknown functions it must follow that they exist too: so they may be joined, but not
+split, and not swapped unless the summands are nonnegative.
 """
 
 import itertools
@@ -10,14 +11,35 @@ import sympy as sp
 from sympy.core.function import AppliedUndef
 
 from kexue_core.notebook.conditions import Contradiction, assume
+from kexue_core.notebook.quadrature import diverges_at
 from kexue_core.notebook.sums import endless
 from kexue_core.notebook.zero import FAILURES, smooth_beside_unknown
 
-__all__ = ["doubtful"]
+__all__ = ["divergent", "doubtful"]
 
 _OPEN = (sp.Integral, sp.Sum)
 _CORNERED = (sp.Abs, sp.sign, sp.Max, sp.Min, sp.Heaviside, sp.floor, sp.ceiling, sp.Piecewise)
 _MOST = 4  # sums over the same range of which all joins are looked at
+
+
+def divergent(line, conditions):
+    """Say which single sum or integral of a line is seen to diverge for allowed values of its symbols, or return "".
+
+    It is if the integrand is at least of the order of 1/x, or 1/(x log x), far out or near an end, with one sign; a sum
+    also if its terms do not tend to zero. A product converges, to something else than zero, as its factors less 1 do.
+    """
+    for part in sorted(line.atoms(*_OPEN, sp.Product), key=sp.default_sort_key):
+        if len(part.limits) != 1 or len(part.limits[0]) != 3 or not part.free_symbols <= line.free_symbols:
+            continue
+        for point in (
+            itertools.islice(conditions.points(part.free_symbols), 4)
+            if not part.atoms(AppliedUndef, sp.MatrixSymbol)
+            else ()
+        ):
+            if (end := diverges_at(part, point)) is not None:
+                at = f", at {point}" if point else ""
+                return f"{part} diverges at {end}{at}"
+    return ""
 
 
 def doubtful(old, new, conditions):
@@ -147,9 +169,21 @@ def _corner(derivative, conditions):
             ]
         else:
             gaps = [sp.S.Zero if isinstance(corner, sp.floor | sp.ceiling) else corner.args[0]]
-        if not all(conditions.differs_from_zero(gap) for gap in gaps):
+        if not all(conditions.differs_from_zero(gap) for gap in gaps) and not _smoothed(derivative, corner):
             return corner
     return None
+
+
+def _smoothed(derivative, corner):
+    """Tell whether the factor of a modulus vanishes where the modulus does, so that both have a slope there."""
+    if not isinstance(corner, sp.Abs) or len(derivative.variables) > 1:
+        return False
+    letter, inner = sp.Dummy(), corner.args[0]
+    plain = sp.expand(derivative.expr.xreplace({corner: letter}))
+    if not plain.is_polynomial(letter) or sp.degree(plain, letter) != 1 or not inner.is_extended_real:
+        return False
+    ratio = sp.cancel(plain.coeff(letter) / inner)
+    return ratio.is_polynomial(derivative.variables[0]) and inner.is_polynomial(derivative.variables[0])
 
 
 def _term_by_term(derivative, conditions):

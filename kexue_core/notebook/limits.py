@@ -7,6 +7,7 @@ import sympy as sp
 
 from kexue_core.notebook.conditions import ENDLESS, Contradiction, assume
 from kexue_core.notebook.premises import contradicts
+from kexue_core.notebook.quadrature import differing_near
 from kexue_core.notebook.refusal import StepError, refuse, require_zero
 from kexue_core.notebook.zero import FAILURES, TimeLimit, refutation, time_limit
 
@@ -31,6 +32,8 @@ def sides_of(var, to, direction):
         raise Contradiction(f"{var} cannot tend to {to}")
     elif var.is_integer:
         raise Contradiction(f"{var} is an integer, which does not tend to {to}")
+    elif var.is_extended_real and not to.is_extended_real:
+        raise Contradiction(f"{var} is real, and {to} is not known to be")
     else:
         side = "+-"
         if to.is_zero:
@@ -45,9 +48,6 @@ def sides_of(var, to, direction):
 
 
 SPECIAL_SECONDS = 0.5  # for a look at a special value of a parameter
-
-
-_UNEVEN = (sp.Abs, sp.sign, sp.conjugate, sp.re, sp.im, sp.arg, sp.floor, sp.ceiling, sp.Piecewise)
 
 
 _DISTANCE = sp.Dummy("h", positive=True)
@@ -79,6 +79,21 @@ def _conditions_near(var, to, chosen, where):
     return assume(tuple(condition for condition in where if var not in condition.free_symbols))
 
 
+def _one_for_all_directions(old, step, to):
+    """Refuse a variable that is not known to be real, unless the line is a quotient of power series at the point."""
+    var = step.options["var"]
+    if var.is_extended_real:
+        return
+    entries, place = list(old.doit()) if isinstance(old, sp.MatrixBase) else [old.doit()], to
+    if to in (sp.oo, -sp.oo):
+        entries, place = [entry.subs(var, 1 / var) for entry in entries], sp.S.Zero
+    if step.options["direction"] in ("+", "-") or not all(_meromorphic(entry, var, place) for entry in entries):
+        refuse(
+            step,
+            f"{var} may be complex, and on each direction of approach another expression may hold: declare it real",
+        )
+
+
 def limit(old, step):
     """Verify a step that takes a limit."""
     options = step.options
@@ -89,8 +104,9 @@ def limit(old, step):
         refuse(step, f"the line before does not contain {var}")
     if var in step.new.free_symbols or var in to.free_symbols:
         refuse(step, f"the limit still contains {var}")
-    if var.is_extended_real is None and old.has(*_UNEVEN):
-        refuse(step, f"{var} may be complex, where the limit depends on the direction")
+    _one_for_all_directions(old, step, to)
+    if not var.is_extended_real and step.new in (sp.oo, -sp.oo):
+        refuse(step, f"{var} may be complex, where nothing tends to {step.new} in all directions")
     olds = list(old.doit()) if isinstance(old, sp.MatrixBase) else [old.doit()]
     news = list(step.new) if isinstance(step.new, sp.MatrixBase) else [step.new]
     if getattr(old, "shape", ()) != getattr(step.new, "shape", ()):
@@ -105,6 +121,8 @@ def limit(old, step):
                         refuse(step, f"from the side {side} the limit is {found}")
                 else:
                     require_zero(found - wanted, step, assume() if case else conditions)
+            if reason := differing_near(expression - new, var, to, side, conditions):
+                refuse(step, reason)
         _at_special_values(expression, new, to, step, lambda e, place: _limit_of(e, var, place, chosen[0]))
     return ()
 
@@ -112,16 +130,22 @@ def limit(old, step):
 def _at_special_values(old, new, to, step, found):
     """Refuse a formula that is wrong for a special value of a parameter, as far as SymPy tells in a short time."""
     for values in _special_values([old, to], step.options["var"], to, step.options["where"]):
-        line, wanted, place = (e.subs(values) for e in (old, new, to))
+        line, wanted, place = (_without_hidden_zeros(e.subs(values)) for e in (old, new, to))
         if line.has(*ENDLESS):
             continue
         with contextlib.suppress(TimeLimit, Contradiction, *FAILURES), time_limit(SPECIAL_SECONDS):
             value = found(line, place)
-            if value is None or value.has(*ENDLESS):
+            if value is None or (value.has(*ENDLESS) and (value not in (sp.oo, -sp.oo) or wanted.has(*ENDLESS))):
                 continue
-            if wanted.has(*ENDLESS) or refutation(value - wanted, assume())[0]:
+            if value.has(*ENDLESS) or wanted.has(*ENDLESS) or refutation(value - wanted, assume())[0]:
                 at = ", ".join(f"{symbol} = {number}" for symbol, number in values.items())
                 raise StepError(f"step {step.because!r}: at {at} the line before gives {value}, not {wanted}")
+
+
+def _without_hidden_zeros(expression):
+    """Return an expression in which sums of numbers that are zero are written so."""
+    numbers = (part for part in expression.atoms(sp.Add) if part.is_number and not part.is_Rational)
+    return expression.subs({part: 0 for part in numbers if sp.simplify(part) == 0})
 
 
 def _special_values(lines, var, to, where):
@@ -132,12 +156,14 @@ def _special_values(lines, var, to, where):
     found = []
     powers = set().union(*(line.atoms(sp.Pow, sp.exp) for line in lines))
     parts = {power.base for power in powers if not power.exp.is_nonnegative} | {power.exp for power in powers}
+    calls = set().union(*(line.atoms(sp.Function) for line in lines))
+    parts |= {arg for call in calls for arg in call.args if isinstance(arg, sp.Expr)}
     parts = set().union(*(_coefficients(part, var, to) for part in parts))
     parameters = set().union(*(line.free_symbols for line in lines)) - {var}
     for parameter in sorted(parameters, key=str):
         values = {sp.S.Zero}.union(*(_roots(part, parameter) for part in parts))
         for value in sorted(values, key=sp.default_sort_key):
-            if not contradicts(parameter, value, where) and len(found) < 8:
+            if not contradicts(parameter, value, where) and len(found) < 12:
                 found.append({parameter: value})
     return found
 
@@ -146,33 +172,32 @@ def _coefficients(part, var, to):
     """Return what is free of a variable in a part of a line: coefficients, or its value where the variable goes."""
     if var not in part.free_symbols:
         return {part}
-    if part.is_polynomial(var):
-        return {c for c in sp.Poly(part, var).coeffs() if var not in c.free_symbols}
-    value = part.subs(var, to) if to.is_finite else sp.nan
-    return set() if value.has(*ENDLESS) or var in value.free_symbols else {value}
+    coefficients = sp.Poly(part, var).coeffs() if part.is_polynomial(var) else []
+    values = [*coefficients, *([part.subs(var, to)] if to.is_finite else [])]
+    return {value for value in values if var not in value.free_symbols and not value.has(*ENDLESS)}
 
 
 def _roots(part, parameter):
-    """Return the zeros of a polynomial in a parameter, or in its logarithm or exponential, that may be real."""
+    """Return zeros of an expression in a parameter that may be real: all of a polynomial, of waves those near zero."""
     found = set()
     for factor in sp.Mul.make_args(sp.factor(sp.fraction(sp.together(part))[0])):
         factor = factor.as_base_exp()[0]
-        inner = [e for e in factor.atoms(sp.log, sp.exp) if parameter in e.free_symbols]
-        letter = sp.Dummy()
-        plain = factor.xreplace({inner[0]: letter}) if len(inner) == 1 else factor
-        unknown = parameter if plain == factor else letter
-        if not plain.is_polynomial(unknown) or (unknown == letter and parameter in plain.free_symbols):
-            continue
-        roots = sp.roots(plain, unknown) if unknown in plain.free_symbols else {}
-        if unknown == letter:
-            backs = [sp.exp(root) if isinstance(inner[0], sp.log) else sp.log(root) for root in roots if root != 0]
-            backs += [sp.S.One] if isinstance(inner[0], sp.log) and sp.S.Zero in roots else []
-            slope = sp.diff(inner[0].args[0], parameter)
-            if slope == 0 or parameter in slope.free_symbols:
-                continue
-            roots = [parameter + sp.expand(back - inner[0].args[0]) / slope for back in backs]
-        found |= {sp.expand(root) for root in roots if root.is_real is not False}
+        if parameter in factor.free_symbols:
+            roots = sp.roots(factor, parameter) if factor.is_polynomial(parameter) else _zeros(factor, parameter)
+            found |= {sp.expand(root) for root in roots if not (parameter.is_extended_real and root.is_real is False)}
     return found
+
+
+@functools.lru_cache(maxsize=256)
+def _zeros(factor, parameter):
+    """Return zeros of a transcendental expression as far as SymPy finds them in a short time, and a period beside."""
+    plain = sp.Dummy(parameter.name, real=parameter.is_extended_real)
+    with contextlib.suppress(TimeLimit, *FAILURES), time_limit(SPECIAL_SECONDS):
+        roots = sp.solve(factor.subs(parameter, plain), plain)
+        period = sp.periodicity(factor, parameter) if factor.has(sp.sin, sp.cos, sp.tan, sp.cot) else None
+        turns = (0, period, -period) if period and not period.free_symbols else (0,)
+        return tuple(root + turn for turn in turns for root in roots if plain not in root.free_symbols)
+    return ()
 
 
 @functools.lru_cache(maxsize=256)
@@ -203,8 +228,8 @@ def series(old, step):
     conditions = _conditions_near(var, about, chosen, options["where"])
     if about.is_finite is False or order < 1:
         refuse(step, "a series needs a finite point and an order of at least 1")
-    if var.is_extended_real is None and old.has(*_UNEVEN):
-        refuse(step, f"{var} may be complex, where the function is no power series")
+    for line in (old, step.new):
+        _one_for_all_directions(line, step, about)
     # one side suffices for a quotient of power series: it has the same expansion on both
     whole = all(_meromorphic(line, var, about) for line in (old, step.new))
     for side in chosen[:1] if whole else chosen:
@@ -214,6 +239,9 @@ def series(old, step):
         if None in terms:
             refuse(step, f"SymPy does not expand {old - step.new} up to order {order}")
         require_zero(terms[0] - terms[1], step, conditions)
+    for side in chosen:
+        if reason := differing_near(old - step.new, var, about, side, conditions, order):
+            refuse(step, reason)
     wanted = _terms(step.new, var, about, chosen[0], order)
     if wanted is not None:
         _at_special_values(old, wanted, about, step, lambda e, place: _terms(e, var, place, chosen[0], order))
@@ -224,17 +252,26 @@ def _meromorphic(expression, var, place):
     """Tell whether an expression is seen to be a quotient of convergent power series around a point."""
     if var not in expression.free_symbols or expression == var:
         return True
-    if isinstance(expression, sp.Pow) and not expression.exp.is_Integer:
-        base, power = expression.args
-        at = base.subs(var, place)
-        return var not in power.free_symbols and bool(at.is_positive) and base.is_polynomial(var)
-    if isinstance(expression, sp.log):
-        return bool(expression.args[0].subs(var, place).is_positive) and expression.args[0].is_polynomial(var)
-    if isinstance(expression, sp.exp | sp.sin | sp.cos | sp.sinh | sp.cosh):
-        return expression.args[0].is_polynomial(var)
-    if isinstance(expression, sp.Add | sp.Mul | sp.Pow):
+    if isinstance(expression, sp.Add | sp.Mul) or (isinstance(expression, sp.Pow) and expression.exp.is_Integer):
         return all(_meromorphic(arg, var, place) for arg in expression.args)
+    inner = expression.args[0]
+    if isinstance(expression, sp.Pow) and var in expression.exp.free_symbols:
+        return bool(inner.is_positive) and var not in inner.free_symbols and _holomorphic(expression.exp, var, place)
+    if isinstance(expression, _ENTIRE):
+        return _holomorphic(inner, var, place)
+    if isinstance(expression, sp.Pow | sp.log):
+        at = inner.subs(var, place)
+        off_the_cut = at.is_positive or sp.re(at).is_positive or sp.im(at).is_nonzero
+        return bool(off_the_cut) and _holomorphic(inner, var, place)
     return False
+
+
+_ENTIRE = (sp.exp, sp.sin, sp.cos, sp.tan, sp.sinh, sp.cosh, sp.tanh, sp.erf, sp.erfc, sp.gamma)  # but for poles
+
+
+def _holomorphic(expression, var, place):
+    """Tell whether an expression is seen to be a convergent power series around a point."""
+    return _meromorphic(expression, var, place) and not expression.subs(var, place).has(*ENDLESS)
 
 
 @functools.lru_cache(maxsize=256)

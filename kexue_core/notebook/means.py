@@ -6,6 +6,7 @@ import itertools
 import sympy as sp
 
 from kexue_core.notebook.conditions import ENDLESS
+from kexue_core.notebook.convergence import divergent
 from kexue_core.notebook.laws import LawError, Normal, Uncorrelated, symbols
 from kexue_core.notebook.quadrature import disagreement
 
@@ -113,6 +114,9 @@ def _integral(expression, law, conditions, low=None, high=None):
     low, high = start if low is None else low, stop if high is None else high
     integrand = sp.powsimp(expression * density)
     ends = [low, *_singular(expression, x, low, high), high]
+    for a, b in itertools.pairwise(ends):
+        if reason := divergent(sp.Integral(integrand, (x, a, b)), conditions):
+            raise LawError(f"{expression} has no mean: {reason}")
     pieces = [sp.integrate(integrand, (x, a, b)) for a, b in itertools.pairwise(ends)]
     found = conditions.settle(sp.Add(*pieces))
     if found.has(sp.Integral, *ENDLESS):

@@ -8,7 +8,7 @@ from sympy.core.function import AppliedUndef
 from kexue_core.notebook.conditions import assume
 from kexue_core.notebook.zero import evaluate
 
-__all__ = ["contradictory", "contradicts", "fault", "insert", "objection"]
+__all__ = ["against", "contradictory", "contradicts", "everywhere", "fault", "insert", "objection"]
 
 _OPEN = (sp.Derivative, sp.Integral, sp.Sum)
 
@@ -54,6 +54,37 @@ def objection(given, old, lines, where=()):
         texts = [insert(line, others) for line in lines] + [other.rhs for other in others]
         if all(insert(text, (identity,)) == text.doit() for text in texts):
             return f"the identity {identity} is not used"
+    return ""
+
+
+def everywhere(given, lines):
+    """Return the symbols for all values of which an identity must hold: lines sum, integrate, differentiate over them.
+
+    Such an identity is a value of an unknown function: ``f(x) = 1`` may be meant at one x.
+    """
+    bound = {v for line in lines for part in line.atoms(*_OPEN, sp.Subs) for v in part.variables}
+    found = set()
+    for identity in given:
+        if isinstance(identity.lhs, AppliedUndef):
+            found |= {
+                v
+                for v in bound & set(identity.lhs.args)
+                if any(identity.lhs in line.atoms(AppliedUndef) for line in lines)
+            }
+    return tuple(sorted(found, key=str))
+
+
+def against(given, lines):
+    """Say which equation contradicts an identity that must hold for all values of a symbol, or return ""."""
+    for identity in given:
+        symbols = everywhere((identity,), lines)
+        value = sp.Lambda(identity.lhs.args, identity.rhs) if symbols else None
+        if not symbols or identity.rhs.has(identity.lhs.func) or not all(arg.is_Symbol for arg in identity.lhs.args):
+            continue
+        for other in (*given, *(line for line in lines if isinstance(line, sp.Eq))):
+            gap = (other.lhs - other.rhs).replace(identity.lhs.func, value).doit()
+            if gap.is_number and gap.is_zero is False:
+                return f"{identity} for all {', '.join(map(str, symbols))} contradicts {other}"
     return ""
 
 

@@ -8,10 +8,11 @@ from sympy.core.function import AppliedUndef
 
 from kexue_core.notebook import bounds, equations, laws, limits, means, points, solutions
 from kexue_core.notebook.conditions import Contradiction, assume
-from kexue_core.notebook.convergence import doubtful
-from kexue_core.notebook.premises import contradictory, fault, insert, objection
+from kexue_core.notebook.convergence import divergent, doubtful
+from kexue_core.notebook.premises import against, contradictory, everywhere, fault, insert, objection
 from kexue_core.notebook.quadrature import contradicted
-from kexue_core.notebook.refusal import StepError, refuse, require_zero
+from kexue_core.notebook.refusal import StepError, refuse, refuse_at, require_zero
+from kexue_core.notebook.sums import endless
 from kexue_core.notebook.wellformed import well_formed
 from kexue_core.notebook.zero import FAILURES, TimeLimit, proves_zero, refutation, time_limit
 
@@ -41,9 +42,11 @@ def verify(old, step):
             well_formed(old, step)
             if reason := _doubt(old, step):
                 refuse(step, reason)
-            for line in (old, step.new):
-                if reason := contradicted(line, assume(step.options.get("where", ()))):
-                    refuse(step, reason)
+            conditions = assume(step.options.get("where", ()))
+            for wrong in (divergent, contradicted):
+                for line in (old, step.new):
+                    if reason := wrong(line, conditions):
+                        refuse(step, reason)
             return tuple(note for note in _KINDS[step.kind](old, step) if note)
     except TimeLimit:
         raise StepError(f"step {step.because!r}: gave up after {SECONDS} s of processor time") from None
@@ -134,14 +137,22 @@ def _step(old, step):
         if operations:
             refuse(step, f"{operations[0]} acts on the two sides of an equation, and this line has none")
         lines = [old, new]
-    reason = objection(given, old, lines, options["where"]) if given else ""
+    used = [old, new]
+    if isinstance(old, sp.Eq) and operations:
+        used += [equations.carried_out(side, options) for side in old.args]
+    reason = objection(given, old, lines, options["where"]) or against(given, used) if given else ""
     if reason:
         raise StepError(f"step {step.because!r}: {reason}")
+    identical = [f"for all ${sp.latex(symbol)}$" for symbol in everywhere(given, used)]
     if not isinstance(new, sp.Eq):
         gap = _difference(old, new)
+        plain = not given and isinstance(gap, sp.Expr) and not gap.atoms(AppliedUndef, sp.MatrixSymbol)
+        sums = gap.atoms(sp.Sum, sp.Product) if plain else ()
+        if sums and not any(map(endless, sums)) and (wrong := refutation(gap, conditions)[0]):
+            refuse_at(gap, wrong, step)  # term by term, before SymPy says what the sums are
         if not (gap.has(sp.Product) and proves_zero(gap, conditions)):
             require_zero(insert(_difference(insert(old, given), insert(new, given)), given), step, conditions)
-        return ()
+        return tuple(identical)
     if "solve_for" in options:
         good, note, reason = solutions.solved(old, new, options, conditions)
     elif operations:
@@ -151,7 +162,7 @@ def _step(old, step):
         good, note, reason = equations.follows(conditions.settle(before), conditions.settle(after), conditions)
     if not good:
         refuse(step, reason)
-    return (note,)
+    return (*identical, note)
 
 
 @functools.lru_cache(maxsize=256)
@@ -177,6 +188,8 @@ def _mean(old, step):
 def _bound(old, step):
     options = step.options
     conditions = assume(options["where"])
+    if not (isinstance(old, sp.Expr) and isinstance(step.new, sp.Expr)):
+        refuse(step, f"only expressions have bounds, got {old} and {step.new}")
     for line in (old, step.new):
         if not line.is_extended_real and not all(symbol.is_extended_real for symbol in line.free_symbols):
             refuse(step, f"{line} is not known to be real")

@@ -5,7 +5,7 @@ import sympy as sp
 
 from kexue_core.notebook.zero import proves_zero, refutation
 
-__all__ = ["StepError", "refuse", "require_zero", "short"]
+__all__ = ["StepError", "refuse", "refuse_at", "require_zero", "short"]
 
 
 class StepError(AssertionError):
@@ -15,6 +15,15 @@ class StepError(AssertionError):
 def refuse(step, reason):
     """Raise the refusal of a step."""
     raise StepError(f"step {step.because!r} does not follow: {reason}")
+
+
+def refuse_at(residual, wrong, step):
+    """Refuse a step by a point and the value of a residual there."""
+    point, value = wrong
+    shown = short(residual)
+    place = ", ".join(f"{symbol} = {sp.sstr(number)}" for symbol, number in point.items())
+    at = f" (it is {mpmath.nstr(value, 5)}{' at ' + place if place else ''})" if len(shown) > 12 else ""
+    refuse(step, f"residual {shown}{at}")
 
 
 def require_zero(residual, step, conditions):
@@ -29,11 +38,7 @@ def require_zero(residual, step, conditions):
             continue
         wrong, tried = refutation(entry, conditions)
         if wrong:
-            point, value = wrong
-            shown = short(entry)
-            place = ", ".join(f"{symbol} = {sp.sstr(number)}" for symbol, number in point.items())
-            at = f" (it is {mpmath.nstr(value, 5)}{' at ' + place if place else ''})" if len(shown) > 12 else ""
-            refuse(step, f"residual {shown}{at}")
+            refuse_at(entry, wrong, step)
         if not proves_zero(entry, conditions):
             raise StepError(
                 f"step {step.because!r}: the residual {short(entry)} is zero at {tried} points, "

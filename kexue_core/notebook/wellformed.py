@@ -1,9 +1,11 @@
 """What a line must be before it is proved: finite, exact, with one symbol for each name and ranges that make sense."""
 
+import itertools
+
 import sympy as sp
 from sympy.core.function import AppliedUndef
 
-from kexue_core.notebook.conditions import ENDLESS
+from kexue_core.notebook.conditions import ENDLESS, assume
 from kexue_core.notebook.refusal import StepError
 
 __all__ = ["bound_variables", "well_formed"]
@@ -24,10 +26,18 @@ def well_formed(old, step):
             raise StepError(f"step {step.because!r}: a line must be finite, got {line}")
         if step.kind != "numeric" and line.has(sp.Float):
             raise StepError(f"step {step.because!r}: a proved line holds no floating-point numbers, got {line}")
+        for pieces in line.atoms(sp.Piecewise):
+            left = assume(step.options["where"]).settle(pieces)
+            if isinstance(left, sp.Piecewise) and sp.Or(*(condition for _, condition in left.args)) != sp.true:
+                raise StepError(f"step {step.because!r}: no piece says what {pieces} is elsewhere")
         for part in line.atoms(sp.Integral, sp.Sum, sp.Product, sp.Derivative, sp.Limit):
             reason = bound_variables(part)
             if reason:
                 raise StepError(f"step {step.because!r}: {reason} in {part}")
+        for var, low, high, outer in _ranges(line):
+            if not _in_order(low, high, outer, step):
+                reason = f"the range of {var} from {low} to {high} may be turned round, where a sum or product is empty"
+                raise StepError(f"step {step.because!r}: {reason}; a condition must exclude that")
 
 
 def _texts(step):
@@ -86,6 +96,35 @@ def bound_variables(part):
             if reason:
                 return reason
     return ""
+
+
+def _ranges(expression, outer=()):
+    """Yield variable, ends and the limits outside of every range of a sum or product."""
+    if isinstance(expression, sp.Sum | sp.Product):
+        for limit in reversed(expression.limits):
+            if len(limit) == 3:
+                yield *limit, outer
+                outer = (*outer, tuple(limit))
+    for arg in expression.args:
+        yield from _ranges(arg, outer)
+
+
+def _in_order(low, high, outer, step):
+    """Tell whether a range is proved not to end more than one below its start: SymPy then counts terms as negative."""
+    if low == -sp.oo or high == sp.oo:
+        return True
+    gaps = [high - low + 1]
+    for var, *ends in reversed(outer):
+        more = sp.Dummy(integer=True, nonnegative=True)
+        inside = [end + turn * more for end, turn in zip(ends, (1, -1)) if end.is_finite is not False]
+        gaps = [gap.subs(var, value) for gap, value in itertools.product(gaps, inside)] if inside else gaps
+    if step.kind == "limit" and step.options["to"] == sp.oo:
+        gaps = [gap.subs(step.options["var"], sp.Dummy(integer=True, nonnegative=True) + 10**6) for gap in gaps]
+    if any(sp.expand(gap).is_nonnegative for gap in gaps):
+        return True
+    conditions = assume(step.options["where"])
+    places = step.options.get("at", ({},))
+    return any(all(conditions.nonnegative(gap.subs(place)) for place in places) for gap in gaps)
 
 
 def _whole(low, high):

@@ -25,6 +25,7 @@ __all__ = [
 ]
 
 _DIGITS = 30
+_MOST_NESTED, _MOST_TERMS = 3, 60
 FAILURES = (
     NotImplementedError,
     TypeError,
@@ -78,7 +79,7 @@ def evaluate(expression, point, digits=_DIGITS):
     try:
         if expression.atoms(AppliedUndef):
             expression = _with_known_functions(expression, point)
-        value = expression.subs(point).doit().evalf(digits, maxn=200)
+        value = _added_up(expression.subs(point)).doit().evalf(digits, maxn=200)
         real, imaginary = value.as_real_imag()
         parts = [_mpf(part, digits) for part in (real, imaginary)]
     except FAILURES:
@@ -87,6 +88,25 @@ def evaluate(expression, point, digits=_DIGITS):
         return None
     with mpmath.workdps(2 * digits):  # mpc rounds to the working precision
         return parts[0] if not parts[1] else mpmath.mpc(*parts)
+
+
+def _added_up(expression):
+    """Return an expression in which sums and products over few known numbers are written term by term."""
+    for _ in range(_MOST_NESTED if expression.has(sp.Sum, sp.Product) else 0):
+        expression = expression.replace(lambda e: isinstance(e, sp.Sum | sp.Product) and _is_short(e), _terms)
+    return expression
+
+
+def _is_short(part):
+    low, high = part.limits[-1][1:] if len(part.limits[-1]) == 3 else (None, None)
+    return getattr(low, "is_Integer", False) and high.is_Integer and high - low < _MOST_TERMS
+
+
+def _terms(part):
+    *inner, (var, low, high) = part.limits
+    body = part.func(part.function, *inner) if inner else part.function
+    terms = [body.subs(var, place) for place in range(int(low), int(high) + 1)]
+    return sp.Add(*terms) if isinstance(part, sp.Sum) else sp.Mul(*terms)
 
 
 def _mpf(part, digits):
@@ -102,7 +122,7 @@ def _mpf(part, digits):
 def _with_known_functions(expression, point):
     """Return an expression at a point with every unknown function replaced by a definite smooth one."""
     if not expression.has(sp.Derivative, sp.Subs):
-        expression = expression.subs(point)
+        expression = _added_up(expression.subs(point))
     unknown = sorted({f.func for f in expression.atoms(AppliedUndef)}, key=str)
     for place, function in enumerate(unknown):
 
@@ -140,6 +160,9 @@ def smooth(expression, var, conditions):
         whole = power.is_Integer and power.is_nonnegative
         apart = conditions.positive(base) if not power.is_Integer else conditions.differs_from_zero(base)
         return (whole or apart) and smooth(base, var, conditions)
+    if isinstance(expression, sp.tan):
+        inside = all(conditions.positive(sp.pi / 2 + turn * expression.args[0]) for turn in (1, -1))
+        return inside and smooth(expression.args[0], var, conditions)
     if isinstance(expression, sp.log):
         return conditions.positive(expression.args[0]) and smooth(expression.args[0], var, conditions)
     if isinstance(expression, _ENTIRE) or (isinstance(expression, _ON_THE_LINE) and expression.args[0].is_real):
@@ -165,7 +188,7 @@ def proves_zero(expression, conditions, depth=0):
         return matrices.is_zero_matrix(expression)
     expression = conditions.settle(expression)
     undecided = any(piece.has(sp.Sum, sp.Integral) for piece in expression.atoms(sp.Piecewise))
-    if _looks_zero(expression, _WAYS[:4] if undecided else _WAYS):
+    if _looks_zero(_lettered(expression), _WAYS[:4] if undecided else _WAYS):
         return True
     if conditions.where and len(conditions.cases) >= 1 and conditions.cases != [()]:
         plain = assume()
@@ -195,7 +218,19 @@ _WAYS = (
     lambda e: sp.simplify(sp.sqrtdenest(sp.simplify(e))),
     lambda e: sp.expand(_factored_roots(e)),
     lambda e: sp.expand(_without_complex_moduli(e)),
+    lambda e: sp.expand(_without_signs(e)),
 )
+
+
+def _without_signs(expression):
+    """Return an expression in which a real number times its sign is its modulus."""
+    for part in sorted(expression.atoms(sp.sign), key=sp.default_sort_key):
+        inner, letter = part.args[0], sp.Dummy()
+        plain = sp.expand(expression.xreplace({part: letter}))
+        slope = sp.cancel(plain.coeff(letter) / inner)
+        if inner.is_extended_real and sp.degree(plain, letter) == 1 and sp.fraction(slope)[1].is_number:
+            expression = plain.coeff(letter, 0) + slope * sp.Abs(inner)
+    return expression
 
 
 def _factored_roots(expression):
@@ -231,6 +266,19 @@ def _looks_zero(expression, ways=_WAYS):
     return False
 
 
+def _lettered(expression):
+    """Return an expression with letters for its integrals of unknown functions: SymPy tries long, in vain."""
+    letters = {part: sp.Dummy() for part in {part.as_dummy() for part in _unknown(expression)}}
+    return expression.xreplace({part: letters[part.as_dummy()] for part in _unknown(expression)})
+
+
+def _unknown(expression):
+    """Return the outermost integrals of unknown functions, or what is summed or derived from them."""
+    if isinstance(expression, sp.Integral | sp.Sum | sp.Product | sp.Derivative | sp.Subs):
+        return [expression] if expression.has(sp.Integral) and expression.atoms(AppliedUndef) else []
+    return [part for arg in expression.args for part in _unknown(arg)]
+
+
 def _structural(expression, conditions, depth):
     """Try what SymPy does not do by itself: traces, sums and integrals, orders of arguments, constants."""
     if depth > 3:
@@ -252,7 +300,7 @@ def _structural(expression, conditions, depth):
             for moved in sums.integrals_without_inner_functions(expression, _continuous, light):
                 candidates.append(sums.unite(moved, light))
     for candidate in candidates:
-        if candidate != expression and _looks_zero(candidate.doit()):
+        if candidate != expression and _looks_zero(_lettered(candidate).doit()):
             return True
     if expression.has(sp.Max, sp.Min, sp.Abs):
         with contextlib.suppress(*FAILURES):

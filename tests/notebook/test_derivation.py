@@ -276,9 +276,17 @@ def test_bound_variables_must_fit_their_range_and_names_must_be_unique():
 
 def test_a_proof_that_takes_too_long_is_given_up(monkeypatch):
     monkeypatch.setattr("kexue_core.notebook.proof.SECONDS", 0.2)
-    endless = sp.Integral(t ** (x - 1) * sp.exp(-t) * sp.sin(t**2), (t, 0, sp.oo))
+    endless = sp.Integral(t ** (x**2) * sp.exp(-t) * sp.sin(t**2), (t, 0, sp.oo))
     with pytest.raises(StepError, match=r"gave up after 0.2 s"):
         Derivation(endless).step(x + 1, "never")
+
+
+def test_a_value_of_an_unknown_function_that_is_used_everywhere_is_said_to_hold_everywhere():
+    f = sp.Function("f")
+    at_a_point = Derivation(f(x) + y).step(1 + y, "!", given=sp.Eq(f(x), 1))
+    everywhere = Derivation(sp.Derivative(f(x) * x, x)).step(1, "!", given=sp.Eq(f(x), 1))
+    assert "for all" not in repr(at_a_point)
+    assert "; for all $x$" in repr(everywhere)
 
 
 def test_numeric_steps_say_that_they_are_not_proved():

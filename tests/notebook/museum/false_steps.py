@@ -62,12 +62,14 @@ z, w = sp.symbols("z w")
 a, b, c, p, q, r, s = sp.symbols("a b c p q r s", positive=True)
 n, m, k, N = sp.symbols("n m k N", integer=True, positive=True)
 i, j, l = sp.symbols("i j l", integer=True)
+n0 = sp.Symbol("n", integer=True, nonnegative=True)
 k0 = sp.Symbol("k", integer=True, nonnegative=True)
 even = sp.Symbol("e", even=True)
 h = sp.Symbol("h", real=True, nonzero=True)
 f, g = Function("f"), Function("g")
 A, B, C = (sp.MatrixSymbol(name, n, n) for name in "ABC")
 P, Q = sp.symbols("P Q", commutative=False)
+F2 = f(i, j)
 
 
 def E(left, right):
@@ -239,6 +241,39 @@ FALSE["special values of parameters"] = [
         lambda v: D(exp(-((y - 1) ** 2 + v) * a)).limit(0, "!", var=a, to=oo), 0, 1),
 ]  # fmt: skip
 
+FALSE["special values beyond polynomials"] = [
+    Lie("a sine in a divisor", "at b = 1 it is 1",
+        lambda v: D(x / (x + sin(pi * b) ** 2)).limit(0, "!", var=x, to=0, where=v), (), b < 1),
+    Lie("a cosine that meets −1", "at b = π it is 1",
+        lambda v: D(x / (x + cos(b) + v)).limit(0, "!", var=x, to=0), 1, 2),
+    Lie("a tangent", "at b = π it is 1",
+        lambda v: D(x / (x + tan(b) ** 2 + v)).limit(0, "!", var=x, to=0), 0, 1),
+    Lie("a sine and a cosine", "at b = π/4 it is 1",
+        lambda v: D(x / (x + (sin(b) - cos(b)) ** 2 + v)).limit(0, "!", var=x, to=0), 0, 1),
+    Lie("a sine of a whole number", "at n = 2 it is 1",
+        lambda v: D(x / (x + sin(pi * v / 2) ** 2)).limit(0, "!", var=x, to=0), n, 2 * n + 1),
+    Lie("a hyperbolic tangent", "at y = log(3)/2 it is 1",
+        lambda v: D(x / (x + (tanh(y) - v) ** 2)).limit(0, "!", var=x, to=0), HALF, 2),
+    Lie("an arctangent", "at y = 1 it is 1",
+        lambda v: D(x / (x + (atan(y) - v) ** 2)).limit(0, "!", var=x, to=0), pi / 4, 2),
+    Lie("a modulus", "at y = 1 it is 1",
+        lambda v: D(x / (x + (Abs(y) + v) ** 2)).limit(0, "!", var=x, to=0), -1, 1),
+    Lie("a root", "at b = 1 it is 1",
+        lambda v: D(x / (x + (sqrt(b) + v) ** 2)).limit(0, "!", var=x, to=0), -1, 1),
+    Lie("a logarithm beside a power", "at b = 1 it is 1",
+        lambda v: D(x / (x + (b + log(b) - 1) ** 2)).limit(0, "!", var=x, to=0, where=v), (), b > 1),
+    Lie("an infinite value", "at b = 1 it is infinite",
+        lambda v: D(a / (1 + (b - 1) ** 2 * a**2)).limit(0, "!", var=a, to=oo, where=v), (), b > 1),
+    Lie("a complex parameter", "at i it is 1",
+        lambda v: D(x / (x + (v**2 + 1) ** 2)).limit(0, "!", var=x, to=0), z, y),
+    Lie("a point that meets a parameter", "at t = y it is 1",
+        lambda v: D(sin(x - y) / (x - y)).limit(sin(t - y) / (t - y), "!", var=x, to=t, where=v), (), t > y),
+    Lie("a series beside a sine", "at b = π it is 1/x",
+        lambda v: D(1 / (x + sin(b) + v)).series(1 / (sin(b) + v), "!", var=x, order=1), 0, 2),
+    Lie("division by a sine", "at b = 1 everything is equal",
+        lambda v: D(E(v * x, v * y)).step(E(x, y), "!", divide=v), sin(pi * b), exp(sin(pi * b))),
+]  # fmt: skip
+
 FALSE["a one-sided series"] = [
     Lie("the modulus is x", "for negative x it is −x",
         lambda v: D(Abs(x) + x**2).series(x, "!", var=x, order=2, direction=v), None, "+"),
@@ -260,6 +295,45 @@ FALSE["a one-sided series"] = [
         lambda v: D(x * erf(1 / x)).series(x, "!", var=x, order=2, direction=v), None, "+"),
     Lie("a saturated tanh", "for negative x it is −x",
         lambda v: D(x * tanh(1 / x)).series(x, "!", var=x, order=2), None),
+]  # fmt: skip
+
+FALSE["complex directions"] = [
+    Lie("an essential singularity", "along the imaginary axis it is infinite",
+        lambda v: D(exp(-1 / v**2)).limit(0, "!", var=v, to=0), z, x),
+    Lie("decay in all directions", "along the imaginary axis it turns",
+        lambda v: D(exp(-v)).limit(0, "!", var=v, to=oo), z, x),
+    Lie("saturation in all directions", "along the imaginary axis tanh has poles",
+        lambda v: D(tanh(v)).limit(1, "!", var=v, to=oo), z, x),
+    Lie("a real symbol goes to i", "x is real",
+        lambda v: D((v**2 + 1) / (v - sp.I)).limit(2 * sp.I, "!", var=v, to=sp.I), x, z),
+    Lie("a real symbol goes anywhere", "w may be complex",
+        lambda v: D((x**2 - v**2) / (x - v)).limit(2 * v, "!", var=x, to=v), w, y),
+    Lie("a point on the cut", "from below the root is −i",
+        lambda v: D(sqrt(z)).limit(sqrt(v), "!", var=z, to=v), -1, sp.I),
+    Lie("a logarithm at its cut", "from below it is −iπ",
+        lambda v: D(log(z)).limit(log(v), "!", var=z, to=v), -1, 1 + sp.I),
+    Lie("one side of a complex number", "which one?",
+        lambda v: D(sqrt(v**2) / v).limit(1, "!", var=v, to=0, direction="+"), z, x),
+    Lie("a complex infinity", "1/z is −∞ from the left", lambda v: D(1 / v).limit(oo, "!", var=v, to=0), z, a),
+    Lie("a series on the cut", "from below it is −iπ",
+        lambda v: D(log(z)).series(log(v) + (z - v) / v, "!", var=z, order=2, about=v), -1, sp.I),
+    Lie("a series of what is flat on the line", "along the imaginary axis it is infinite",
+        lambda v: D(exp(-1 / v**2)).series(0, "!", var=v, order=3), z, x),
+    Lie("a broken power", "z^(3/2) is no power series", lambda v: D(z**v).series(0, "!", var=z, order=1), 3 * HALF, 2),
+    Lie("a real expansion about i", "x is real",
+        lambda v: D(1 / (v + 2)).series(1 / (2 + sp.I), "!", var=v, order=1, about=sp.I), x, z),
+]  # fmt: skip
+
+FALSE["limits that SymPy has wrong"] = [
+    Lie("a logarithm beside its cut", "from below, at y = −1, it is −iπ",
+        lambda v: D(log(v + sp.I * x)).limit(log(v), "!", var=x, to=0), y, a),
+    Lie("an angle", "from below it is −π", lambda v: D(sp.arg(v + sp.I * x)).limit(sp.arg(v), "!", var=x, to=0), -1, 1),
+    Lie("a root beside its cut", "from below, at y = −1, it is −i",
+        lambda v: D(sqrt(v + sp.I * x)).limit(sqrt(v), "!", var=x, to=0), y, a),
+    Lie("a series beside a cut", "from below, at y = −1, it starts with −i",
+        lambda v: D(sqrt(v + sp.I * x)).series(sqrt(v) + sp.I * x / (2 * sqrt(v)), "!", var=x, order=2), y, a),
+    Lie("an exponential integral on its cut", "from below the imaginary part is −π",
+        lambda v: D(sp.Ei(v + sp.I * x)).limit(sp.Ei(v), "!", var=x, to=0), -1, 1),
 ]  # fmt: skip
 
 FALSE["a wrong series"] = [
@@ -530,6 +604,10 @@ FALSE["premises together"] = [
         (Derivative(exp(-t) * x, t), -y * x)),
     Lie("an equation with a free symbol holds for all x", "at x = 0 it says 0 = 3",
         lambda v: D(E(x * y, v), for_all=x).step(E(y, v.subs(x, 1)), "!", substitute={x: 1}), sp.Integer(3), 3 * x),
+    Lie("a value everywhere against a value at a point", "f is 1 all over and 3 at 2",
+        lambda v: D(Derivative(f(x), x) + f(2)).step(v, "!", given=(Eq(f(x), 1), Eq(f(2), v))), 3, 1),
+    Lie("a function that is its argument", "f(2) is 2 then",
+        lambda v: D(Integral(f(x), (x, 0, 1)) + f(2)).step(HALF + v, "!", given=(Eq(f(x), x), Eq(f(2), v))), 3, 2),
     Lie("a linear equation holds for all x", "no y is 3 − 2x for all x",
         lambda v: D(E(x * y + x * t, v), for_all=x).step(E(y + t, v.subs(x, 1)), "!", substitute={x: 1}), 3 * x + 1,
         3 * x),
@@ -563,6 +641,12 @@ FALSE["derivatives at corners and jumps"] = [
     Lie("the sign", "it jumps", lambda v: D(Derivative(sign(v), v) + y).step(y, "!"), x, a),
     Lie("a step", "it jumps", lambda v: D(Derivative(sp.Heaviside(v), v) + y).step(y, "!"), x, a),
     Lie("rounding down", "it jumps", lambda v: D(Derivative(floor(x), x) + y).step(y, "!"), 0),
+    Lie("a modulus times what does not vanish with it", "at 0 the slope jumps from 1 to −1",
+        lambda v: D(Derivative((x - v) * Abs(x), x)).step(Abs(x) + (x - v) * sign(x), "!"), 1, 0),
+    Lie("the second slope of x|x|", "the first one is 2|x|",
+        lambda v: D(Derivative(x * Abs(x), (x, v))).step(2 * Abs(x) if v == 1 else 2 * sign(x), "!"), 2, 1),
+    Lie("the slope of x|x|", "for negative x it is −2x",
+        lambda v: D(Derivative(x * Abs(x), x)).step(2 * v, "!"), x, Abs(x)),
     Lie("two pieces", "they meet at a corner",
         lambda v: D(Derivative(Piecewise((x, x > 0), (0, True)) + y, x)).step(
             Piecewise((1, x > 0), (0, True)), "!", where=v), (), Ne(x, 0)),
@@ -723,6 +807,19 @@ FALSE["almost everywhere"] = [
     Lie("a remainder", "97 leaves 0", lambda v: D(sp.Mod(n, 97)).step(n, "!"), 0),
     Lie("a far binomial coefficient", "at 50 it is 1", lambda v: D(sp.binomial(n, 50) + n).step(n, "!"), 0),
     Lie("an impulse", "it has mass 1", lambda v: D(sp.DiracDelta(x - 1) + x).step(x, "!"), 0),
+]  # fmt: skip
+
+FALSE["pieces that are missing"] = [
+    Lie("one piece for all", "below 0 nothing is said",
+        lambda v: D(Piecewise((x, x > 0)) + y).step(x + y, "!", where=v), (), x > 1),
+    Lie("two pieces with a gap", "at 0 nothing is said",
+        lambda v: D(Piecewise((x, x > 0), (x, x < 0)) + y).step(x + y, "!", where=v), (), x < 0),
+    Lie("a new line that is not everywhere", "below 0 nothing is said",
+        lambda v: D(x + y).step(y + Piecewise((x, x > 0)), "!", where=v), (), x > 1),
+    Lie("a mean of half of the line", "below 0 nothing is said",
+        lambda v: D(Piecewise((x, x > 0), *v)).mean(1 / sqrt(2 * pi), "!", over=Normal(x)), (), ((0, True),)),
+    Lie("the limit from where nothing is said", "from the left there is nothing",
+        lambda v: D(Piecewise((cos(x), x > 0), *v)).limit(1, "!", var=x, to=0), (), ((1, True),)),
 ]  # fmt: skip
 
 FALSE["Kronecker's delta"] = [
@@ -992,6 +1089,14 @@ FALSE["bounds"] = [
         lambda v: D(v).bound(v + 1, "!"), z, x),
     Lie("a maximum below a sum", "at −1 and −2 the sum is −3",
         lambda v: D(Max(*v)).bound(v[0] + v[1], "!"), (x, y), (a, b)),
+    Lie("a power above a line", "at 1/2 the power is 1.41",
+        lambda v: D(2**v).bound(v + 1, "!", relation=">="), a, n0),
+    Lie("a power above a square", "8 is below 9", lambda v: D(2**n0).bound(v, "!", relation=">="), n0**2, n0 + 1),
+    Lie("Bernoulli's inequality", "at x = −4, n = 3 it fails",
+        lambda v: D((1 + v) ** n).bound(1 + n * v, "!", relation=">="), x, a),
+    Lie("induction over the even numbers", "from 0 to 2 it falls",
+        lambda v: D(v * (v - 2)).bound(0, "!", relation=">="), n0, 2 * n),
+    Lie("a bound on an equation", "an equation is no number", lambda v: D(E(x, y)).bound(E(x, y + 1), "!"), 0),
     Lie("whole and broken numbers", "1/2 is above 1/4", lambda v: D(v).bound(v**2, "!"), a, n),
     Lie("a product of waves", "at 1 and −1 it is negative",
         lambda v: D(sin(x) * sin(v)).bound(0, "!", relation=">="), y, x),
@@ -1051,6 +1156,42 @@ FALSE["reindexed sums"] = [
         lambda v: D(Sum(sp.binomial(n, j) * b**j, (j, v, n))).step((1 + b) ** n, "!"), 1, 0),
 ]  # fmt: skip
 
+FALSE["empty sums"] = [
+    Lie("alternating binomial coefficients", "at n = 0 it is 1",
+        lambda v: D(Sum((-1) ** j * sp.binomial(v, j), (j, 0, v))).step(0, "!"), n0, n),
+    Lie("alternating weighted binomial coefficients", "at n = 1 it is −1",
+        lambda v: D(Sum((-1) ** j * j * sp.binomial(n, j), (j, 0, n))).step(0, "!", where=v), (), n >= 2),
+    Lie("in an equation", "at n = 1 it is −1",
+        lambda v: D(E(x, Sum((-1) ** j * j * sp.binomial(n, j), (j, 0, n)))).step(E(x, 0), "!", where=v), (), n >= 2),
+    Lie("a second difference", "at n = 2 it is 2",
+        lambda v: D(Sum((-1) ** j * j * (j - 1) * sp.binomial(n, j), (j, 0, n))).step(0, "!", where=v), n >= 2, n >= 3),
+    Lie("a sum that starts at 3", "at n = 1 it is empty, not −2",
+        lambda v: D(Sum(k, (k, 3, n))).step(n * (n + 1) / 2 - 3, "!", where=v), (), n >= 2),
+    Lie("the last term of nothing", "at n = 1 nothing is not −f(2) + f(1)",
+        lambda v: D(Sum(f(j), (j, 3, n))).step(Sum(f(j), (j, 3, n - 1)) + f(n), "!", where=v), (), n >= 3),
+    Lie("the last term of a sum from 1", "at n = 0 it is empty, not f(0) − f(0)",
+        lambda v: D(Sum(f(j), (j, 1, v))).step(Sum(f(j), (j, 1, v - 1)) + f(v), "!"), n0, n),
+    Lie("a constant over a range", "for m < n − 1 there is nothing to add",
+        lambda v: D(Sum(c, (j, n, m))).step(c * (m - n + 1), "!", where=v), (), m >= n),
+    Lie("a range of any sign", "at i = −3 it is empty, not 3",
+        lambda v: D(Sum(j, (j, 1, v))).step(v * (v + 1) / 2, "!"), i, n),
+    Lie("a factorial from 3", "at n = 1 the product is empty, not 1/2",
+        lambda v: D(Product(k, (k, v, n))).step(factorial(n) / factorial(v - 1), "!"), 3, 2),
+    Lie("cut at a place outside", "for m > n the first part is too long",
+        lambda v: D(Sum(f(j), (j, 1, n))).step(Sum(f(j), (j, 1, m)) + Sum(f(j), (j, m + 1, n)), "!", where=v), (),
+        m <= n),
+    Lie("a reversed range", "an empty sum is no sum with a minus sign",
+        lambda v: D(Sum(f(j), (j, n, m))).step(-Sum(f(j), (j, m + 1, n - 1)), "!"), 0),
+    Lie("roots of unity", "at n = 1 the sum is 1",
+        lambda v: D(Sum(exp(2 * pi * sp.I * j / v), (j, 0, v - 1))).step(0, "!"), n, sp.Integer(4)),
+    Lie("an inner range that is turned round", "at i = 0 the inner sum is empty",
+        lambda v: D(Sum(F2, (j, 2, i), (i, 0, n))).step(Sum(F2, (i, j, n), (j, 2, n)), "!"), 0),
+    Lie("a wave of whole frequency", "at n = 1 it is 1",
+        lambda v: D(Integral(cos(2 * pi * (n - v) * x), (x, 0, 1))).step(0, "!"), 1, 0),
+    Lie("a bound on an empty sum", "at n = 1 it is 0, not above 1/2",
+        lambda v: D(Sum(c, (j, v, n))).bound(0, "!", relation=">="), 3, 1),
+]  # fmt: skip
+
 FALSE["parameters of integrals"] = [
     Lie("a rate of any sign", "for a negative rate it is infinite",
         lambda v: D(Integral(exp(-v * x), (x, 0, oo))).step(1 / v, "!"), y, a),
@@ -1078,7 +1219,6 @@ FALSE["complex numbers"] = [
         lambda v: D(Abs(exp(sp.I * v)) + y).step(1 + y, "!"), z),
 ]  # fmt: skip
 
-F2 = f(i, j)
 FALSE["swapped regions"] = [
     Lie("a triangle of sums, below the diagonal", "j ≤ i becomes i ≥ j",
         lambda v: D(Sum(F2, (j, 0, i), (i, 0, n))).step(Sum(F2, (i, *v), (j, 0, n)), "!"), (0, j), (j, n)),
@@ -1151,6 +1291,42 @@ FALSE["convergence of unknown functions"] = [
             Sum(1 / k**v, (k, 1, oo)) - Sum(1 / (k + 1) ** v, (k, 1, oo)), "!"), 1, 2),
 ]  # fmt: skip
 
+W = exp(-(x**3)), exp(-sin(x))  # no integral of them is known
+FALSE["divergence that is seen"] = [
+    Lie("two divergent halves of an integral", "both are infinite",
+        lambda v: D(Integral(1 / (1 + x) ** v - 1 / (2 + x) ** v, (x, 0, oo))).step(
+            Integral(1 / (1 + x) ** v, (x, 0, oo)) - Integral(1 / (2 + x) ** v, (x, 0, oo)), "!"), 1, 2),
+    Lie("halves that SymPy leaves open", "both fall like 1/(x log x)",
+        lambda v: D(Integral(1 / (1 + x * log(2 + x)) - 1 / (2 + x * log(2 + x)), (x, 0, oo))).step(
+            Integral(1 / (1 + x * log(2 + x)), (x, 0, oo)) - Integral(1 / (2 + x * log(2 + x)), (x, 0, oo)), "!"), 0),
+    Lie("Frullani's integral", "both are infinite at 0",
+        lambda v: D(Integral((exp(-x) - exp(-2 * x)) / x, (x, 0, oo))).step(
+            Integral(exp(-x) / x, (x, 0, oo)) - Integral(exp(-2 * x) / x, (x, 0, oo)), "!"), 0),
+    Lie("a singular end", "both are infinite at 0",
+        lambda v: D(Integral((W[0] - W[1]) / x, (x, 0, 1))).step(
+            Integral(W[0] / x, (x, 0, 1)) - Integral(W[1] / x, (x, 0, 1)), "!"), 0),
+    Lie("Euler's constant", "both parts are infinite",
+        lambda v: D(Sum(1 / k - log(1 + 1 / k), (k, 1, oo))).step(
+            Sum(1 / k, (k, 1, oo)) - Sum(log(1 + 1 / k), (k, 1, oo)), "!"), 0),
+    Lie("odd and even terms", "the alternating series converges, its halves do not",
+        lambda v: D(Sum((-1) ** (k + 1) / k**v, (k, 1, oo))).step(
+            Sum(1 / (2 * k - 1) ** v, (k, 1, oo)) - Sum(1 / (2 * k) ** v, (k, 1, oo)), "!"), 1, 2),
+    Lie("a reordered series", "one positive, two negative terms: half of log 2",
+        lambda v: D(Sum((-1) ** (k + 1) / k, (k, 1, oo))).step(
+            Sum(1 / (2 * k - 1) - 1 / (4 * k - 2) - 1 / (4 * k), (k, 1, oo)), "!"), 0),
+    Lie("a product that tends to zero", "the factors telescope to 1/N",
+        lambda v: D(Product(1 - 1 / (k + 1), (k, 1, oo))).step(v, "!"), HALF),
+    Lie("a product that grows", "it telescopes to N + 1",
+        lambda v: D(Product(1 + 1 / k, (k, 1, oo)) + y).step(y, "!"), 0),
+    Lie("nothing, written with infinities", "the harmonic series minus itself",
+        lambda v: D(x).step(x + Sum(1 / k**v, (k, 1, oo)) - Sum(1 / m**v, (m, 1, oo)), "!"), 1, 2),
+    Lie("terms that do not vanish", "they tend to 1",
+        lambda v: D(Sum(k ** (1 / k) - (k + 1) ** (1 / (k + 1)), (k, 1, oo))).step(
+            Sum(k ** (1 / k), (k, 1, oo)) - Sum(k ** (1 / k), (k, 2, oo)), "!"), 0),
+    Lie("the limit of what is infinite", "for every a the integral is infinite",
+        lambda v: D(Integral(1 / (x**v * (1 + a)), (x, 1, oo))).limit(0, "!", var=a, to=oo), 1, 2),
+]  # fmt: skip
+
 FALSE["logarithms of products"] = [
     Lie("factors of unknown sign", "two negative factors",
         lambda v: D(log(Product(v(k), (k, 1, n)))).step(Sum(log(v(k)), (k, 1, n)), "!"), f, fp),
@@ -1207,6 +1383,9 @@ FALSE["substitution"] = [
         lambda v: D(Integral(f(x + 1), (x, 0, 1))).step(Integral(f(u), (u, 1, v)), "!"), 1, 2),
     Lie("there and back", "the cosine runs back over the same values",
         lambda v: D(Integral(f(cos(x)) * v, (x, 0, 2 * pi)) + y).step(y, "!"), sp.Integer(1), sin(x)),
+    Lie("a tangent", "its slope is 1 + tan²",
+        lambda v: D(Integral(f(tan(x)) * v, (x, 0, pi / 4))).step(Integral(f(u), (u, 0, 1)), "!"), sp.Integer(1),
+        1 + tan(x) ** 2),
     Lie("a parabola from −1 to 2", "the part from −1 to 1 is lost",
         lambda v: D(Integral(f(x**2), (x, v, 2))).step(Integral(f(u) / (2 * sqrt(u)), (u, 1, 4)), "!"), -1),
 ]  # fmt: skip
@@ -1380,5 +1559,5 @@ FALSE["time"] = [
     Lie("a tower of exponentials", "no answer in 20 s is no proof",
         lambda v: D(Integral(exp(-x) * sin(exp(x)) * log(1 + exp(x)) * sqrt(1 + x**2), (x, 0, oo))).step(HALF, "!"), 0),
     Lie("powers under an integral", "no answer in 20 s is no proof",
-        lambda v: D(Integral(a ** (x - 1) * exp(-a) * cos(y * a) / (1 + a), (a, 0, oo))).step(sp.gamma(x), "!"), 0),
+        lambda v: D(Integral(a ** (s - 1) * exp(-a) * cos(y * a) / (1 + a), (a, 0, oo))).step(sp.gamma(s), "!"), 0),
 ]  # fmt: skip
