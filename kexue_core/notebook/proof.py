@@ -188,8 +188,6 @@ def _mean(old, step):
 def _bound(old, step):
     options = step.options
     conditions = assume(options["where"])
-    if not (isinstance(old, sp.Expr) and isinstance(step.new, sp.Expr)):
-        refuse(step, f"only expressions have bounds, got {old} and {step.new}")
     for line in (old, step.new):
         if not line.is_extended_real and not all(symbol.is_extended_real for symbol in line.free_symbols):
             refuse(step, f"{line} is not known to be real")

@@ -14,6 +14,8 @@ __all__ = ["solved"]
 def solved(old, new, options, conditions):
     """Return ``(whether, note, reason)``: whether ``unknown = solution`` is the only solution of an equation."""
     unknown, given = options["solve_for"], options["given"]
+    if not unknown.is_Symbol or not isinstance(unknown, sp.Expr) or not unknown.is_commutative:
+        return False, "", f"the unknown must be a symbol for a number, got {unknown}"
     if new.lhs != unknown or new.rhs.has(unknown):
         return False, "", f"the new line must be {unknown} = …, got {new}"
     if unknown in options.get("for_all", ()):

@@ -11,12 +11,24 @@ from kexue_core.notebook.refusal import StepError
 __all__ = ["bound_variables", "well_formed"]
 
 _BAD = (sp.nan, sp.zoo)
+_OF_EXPRESSIONS = {
+    "mean": (sp.Expr, sp.MatrixBase),
+    "limit": (sp.Expr, sp.MatrixBase),
+    "series": sp.Expr,
+    "bound": sp.Expr,
+}
 
 
 def well_formed(old, step):
     """Raise `StepError` if a line or a premise of a step is not well formed."""
     if isinstance(old, sp.Eq) != isinstance(step.new, sp.Eq):
         raise StepError(f"step {step.because!r} mixes an equation and an expression: {old} and {step.new}")
+    if step.kind in _OF_EXPRESSIONS and not all(
+        isinstance(line, _OF_EXPRESSIONS[step.kind]) for line in (old, step.new)
+    ):
+        raise StepError(f"step {step.because!r}: a {step.kind} is taken of expressions only, got {old} and {step.new}")
+    if any(line.has(sp.Order) for line in (old, step.new)):
+        raise StepError(f"step {step.because!r}: series(..., order=…) says up to which order a line holds, got an O(…)")
     _one_symbol_for_each_name(old, step)
     for text in _texts(step):
         if step.kind != "numeric" and text.has(sp.Float):

@@ -822,6 +822,20 @@ FALSE["pieces that are missing"] = [
         lambda v: D(Piecewise((cos(x), x > 0), *v)).limit(1, "!", var=x, to=0), (), ((1, True),)),
 ]  # fmt: skip
 
+FALSE["what is no number"] = [
+    Lie("a bound on an equation", "an equation is no number", lambda v: D(E(x, y)).bound(E(x, y + 1), "!"), 0),
+    Lie("the limit of an equation", "an equation tends to nothing",
+        lambda v: D(v).limit(v.subs(x, 0), "!", var=x, to=0), E(x, y), x + y),
+    Lie("the mean of an equation", "x = y says nothing of means",
+        lambda v: D(v).mean(v.subs(x, 0), "!", over=Normal(x)), E(x, y), x + y),
+    Lie("a series of a matrix", "its entries may have one",
+        lambda v: D(Matrix([exp(x), y])).series(Matrix([1 + x, y]), "!", var=x, order=2), 0),
+    Lie("an order inside of a line", "x² is O(x²), and it is not 0",
+        lambda v: D(x + v).step(x + x**2, "!"), sp.O(x**2), x * (x + 1) - x),
+    Lie("a matrix as an unknown", "A need not be invertible",
+        lambda v: D(E(A * B, C)).step(E(B, A.I * C), "!", solve_for=B), 0),
+]  # fmt: skip
+
 FALSE["Kronecker's delta"] = [
     Lie("never equal", "at n = m it is 1", lambda v: D(KroneckerDelta(n, m) + n).step(n, "!"), 0),
     Lie("never seven", "at n = 7 it is 1", lambda v: D(KroneckerDelta(n, 7) + n).step(n, "!"), 0),
@@ -1096,7 +1110,6 @@ FALSE["bounds"] = [
         lambda v: D((1 + v) ** n).bound(1 + n * v, "!", relation=">="), x, a),
     Lie("induction over the even numbers", "from 0 to 2 it falls",
         lambda v: D(v * (v - 2)).bound(0, "!", relation=">="), n0, 2 * n),
-    Lie("a bound on an equation", "an equation is no number", lambda v: D(E(x, y)).bound(E(x, y + 1), "!"), 0),
     Lie("whole and broken numbers", "1/2 is above 1/4", lambda v: D(v).bound(v**2, "!"), a, n),
     Lie("a product of waves", "at 1 and −1 it is negative",
         lambda v: D(sin(x) * sin(v)).bound(0, "!", relation=">="), y, x),
