@@ -70,8 +70,8 @@ class Derivation:
     processor time is given up. A line holds no floating-point numbers (write ``sp.Rational(1, 3)``) unless the step is
     ``numeric``, no two symbols of one name, no bound variable whose assumptions contradict its range, no sum whose
     range may be turned round (declare the symbols, or say ``where=n >= 2``), no sum or integral that is seen to
-    diverge, and no ``Piecewise`` that leaves values out. A symbol that is not declared real has limits and series only where the
-    line is a quotient of power series.
+    diverge, and no ``Piecewise`` that leaves values out. A symbol that is not declared real has limits
+    and series only where the line is a quotient of power series.
     """
 
     def __init__(self, start, because="", *, name=None, where=(), for_all=()):
