@@ -48,8 +48,16 @@ def require_zero(residual, step, conditions):
 
 def short(expression):
     """Return an expression as text, cheaply simplified if it is small, cut if it is long."""
-    if isinstance(expression, sp.Expr) and sp.count_ops(expression) < 30:
+    if isinstance(expression, sp.Expr) and _cheap(expression) and sp.count_ops(expression) < 30:
         expanded = sp.expand(expression)
-        expression = expanded if sp.count_ops(expanded) <= sp.count_ops(expression) else expression
+        if _cheap(expanded) and sp.count_ops(expanded) <= sp.count_ops(expression):
+            expression = expanded
     text = sp.sstr(expression)
     return text if len(text) <= 160 else text[:157] + "…"
+
+
+def _cheap(expression):
+    """Tell whether an expression holds no number of a hundred digits, seconds of work for SymPy, and no high power."""
+    sizes = (max(abs(number.p), number.q).bit_length() for number in expression.atoms(sp.Rational))
+    powers = (power.exp for power in expression.atoms(sp.Pow) if power.exp.is_Integer)
+    return max(sizes, default=0) < 330 and all(power <= 8 for power in powers)

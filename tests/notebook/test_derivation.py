@@ -53,6 +53,18 @@ def test_false_steps_are_refused_and_the_residual_is_named(old, new, residual):
     assert chain.steps == []
 
 
+def test_a_residual_is_not_written_out_where_that_makes_huge_numbers_or_sums():
+    r = sp.Symbol("r", positive=True)
+    rate = sp.Eq(a * sp.exp(-2 * r * sp.log(2)), b)
+    wrong = sp.log(a / b) / (2 * sp.log(2)) + 10**6
+    with pytest.raises(StepError, match=r"residual .*1000000"):
+        Derivation(rate).step(sp.Eq(r, wrong), "solve", solve_for=r)
+    power = sp.Eq((r**2 + 1) ** 50, 2)
+    wrong = sp.sqrt(2 ** sp.Rational(1, 50) - 1) + 1
+    with pytest.raises(StepError, match=r"residual .*\*\*50"):
+        Derivation(power).step(sp.Eq(r, wrong), "solve", solve_for=r)
+
+
 def test_a_true_step_that_sympy_cannot_prove_is_refused_with_advice():
     quartic = sp.Integral(sp.exp(-(t**4)) * sp.cos(sp.exp(-t)), (t, 0, 1))
     with pytest.raises(StepError, match=r"cannot prove it|does not follow"):
