@@ -15,7 +15,9 @@ from extensions import build, chapters, dependencies, execution, forks
 
 __all__ = []
 
-BEGUN = pytest.StashKey()  # of a notebook: what it depended on when its kernel started, and when that was
+BEGUN = (
+    pytest.StashKey()
+)  # of a notebook: what it depended on when its kernel started, when that was, and the kernel's language
 EQUAL = pytest.StashKey()  # of a cell: whether it passed
 
 
@@ -47,7 +49,9 @@ def pytest_runtest_setup(item):
     if isinstance(item, IPyNbCell) and item.cell_num == 0:
         kernel, slug = item.parent.kernel, item.path.stem
         kernel.await_reply(kernel.kc.execute(execution.GUARD.read_text(encoding="utf-8"), silent=True), timeout=60)
-        item.parent.stash[BEGUN] = SimpleNamespace(key=dependencies.chapter_key(slug), time=time.monotonic())
+        language = kernel.kc.kernel_info(reply=True, timeout=60)["content"]["language_info"]  # it colours the code
+        key, now = dependencies.chapter_key(slug), time.monotonic()
+        item.parent.stash[BEGUN] = SimpleNamespace(key=key, time=now, language=language)
     return result
 
 
@@ -79,5 +83,6 @@ def pytest_runtest_teardown(item, nextitem):
         cell.outputs = nbformat.from_dict(counted)
         other.test_outputs = None
     begun = item.parent.stash[BEGUN]
+    notebook.metadata["language_info"] = begun.language
     if not execution.problems(slug, notebook):
         build.keep(slug, notebook, time.monotonic() - begun.time, begun.key)

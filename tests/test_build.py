@@ -295,7 +295,8 @@ OUTPUTS = """
 import json
 from extensions.execution import execute as run
 from extensions.generated import executed as read
-print(json.dumps([cell.outputs for cell in {}.cells if cell.cell_type == "code"]))"""
+notebook = {}
+print(json.dumps([notebook.metadata, *(cell.outputs for cell in notebook.cells if cell.cell_type == "code")]))"""
 KEPT = "from extensions import build, dependencies; print(build.changed(build.get_cache(dependencies.cache_path())))"
 
 
@@ -327,8 +328,9 @@ def test_a_book_is_built_from_what_nbval_has_found_equal_to_what_is_stored(tmp_p
     environment["KEXUE_BOOK"] = "1"
     read, run = (json.loads(python("-c", OUTPUTS.format(how)).stdout) for how in ("read('one')", "run('one')[0]"))
     assert read == run  # as when a build executes it
-    assert "kx-explorer" in run[0][0]["data"]["text/html"]
-    assert "image/svg+xml" in run[1][0]["data"]
+    assert run[0]["language_info"]["pygments_lexer"] == "ipython3"
+    assert "kx-explorer" in run[1][0]["data"]["text/html"]
+    assert "image/svg+xml" in run[2][0]["data"]
 
 
 def test_what_readers_install_is_small_and_all_of_it_is_pinned():
