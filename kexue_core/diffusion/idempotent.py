@@ -204,7 +204,8 @@ def _affine(W, b, mean, cov, lam_idem, lam_tight):
     named = (("W", W, 2), ("b", b, 1), ("mean", mean, 1), ("cov", cov, 2))
     leading = _checks.broadcast(*named, ("lam_idem", weights[0], 0), ("lam_tight", weights[1], 0))
     W, b = np.broadcast_to(W, (*leading, d, d)), np.broadcast_to(b, (*leading, d))
-    return W, b, (np.eye(d), mean, cov, *(2 * weight[..., None] for weight in weights))
+    with np.errstate(over="ignore"):
+        return W, b, (np.eye(d), mean, cov, *(2 * weight[..., None] for weight in weights))
 
 
 def _gradient(W, b, one, mean, cov, idem2, tight2):
