@@ -18,30 +18,19 @@ from extensions.execution import TIMEOUT
 from extensions.form import notebook_problems
 from extensions.page_form import chromium, page_problems
 
-PYTEST = [f"--nbval-cell-timeout={TIMEOUT}", "--tb=no", "--color=no", "-rfE", "-p", "no:cacheprovider"]
+PYTEST = ["-q", "-p", "no:cacheprovider", f"--nbval-cell-timeout={TIMEOUT}", "--tb=short", "--color=no"]
 
 
 def main(slug):
     """Print what is wrong with a chapter."""
     start = time.monotonic()
-    listed = slug in chapters.slugs()
-    if not listed:
+    if slug not in chapters.slugs():
         print(f"{slug}: list it in _toc.yml as 'file: chapters/{slug}'")
         raise SystemExit(1)
     with processes.alone(chapters.BUILD):
         lines = notebook_problems(slug)
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "--nbval",
-            str(chapters.notebook_path(slug)),
-            "-p",
-            "no:cacheprovider",
-        ]
-        options = [f"--nbval-cell-timeout={TIMEOUT}", "--tb=short", "--color=no"]
-        comparing = subprocess.Popen([*command, *options], cwd=chapters.ROOT, stdout=subprocess.PIPE, text=True)
+        command = [sys.executable, "-m", "pytest", *PYTEST, "--nbval", str(chapters.notebook_path(slug))]
+        comparing = subprocess.Popen(command, cwd=chapters.ROOT, stdout=subprocess.PIPE, text=True)
         try:
             execute_changed([slug])
             lines += measure(slug)

@@ -26,6 +26,7 @@ NOTEBOOK = {
     "__init__.py": set(),
     "agreement.py": {"mpmath", "numpy", "sympy"},
     "alt.py": set(),
+    "asymptotics.py": {"mpmath", "sympy"},
     "axes_reuse.py": {"matplotlib", "numpy"},
     "bounds.py": {"mpmath", "sympy"},
     "checks.py": {"IPython", "numpy", "sympy"},

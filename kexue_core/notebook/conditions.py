@@ -15,6 +15,7 @@ __all__ = ["ENDLESS", "Conditions", "Contradiction", "NoExample", "assume", "ord
 
 _POINTS = 4  # random points at which a claim is tried before it is proved
 _LEAST = 3  # points at which whole numbers are as small as they may be
+_OF_WHOLES = ("is_zero", "is_even", "is_odd", "is_prime", "is_composite")
 ENDLESS = (sp.oo, -sp.oo, sp.zoo, sp.nan)
 _ORDERED = (sp.StrictLessThan, sp.StrictGreaterThan, sp.LessThan, sp.GreaterThan)
 
@@ -120,11 +121,10 @@ class Conditions:
         drawn = None
         for drawn in self._drawn(symbols):
             yield drawn
-        whole = sorted((s for s in symbols if s.is_integer), key=lambda s: s.name)
-        for step in range(_LEAST if drawn and len(whole) <= _LEAST else 0):
-            least = {s: _least(s, step) for s in whole if not s.is_nonpositive}
-            point = {**drawn, **least}
-            if least and all(condition.subs(point) is not sp.false for condition in self.where):
+        wholes = {symbol: _wholes(symbol) for symbol in symbols if symbol.is_integer and not symbol.is_nonpositive}
+        for step in range(_LEAST if drawn and wholes else 0):
+            point = drawn | {symbol: allowed[min(step, len(allowed) - 1)] for symbol, allowed in wholes.items()}
+            if all(condition.subs(point) is not sp.false for condition in self.where):
                 yield point
 
     def _drawn(self, symbols):
@@ -301,11 +301,13 @@ def _values(var, low, high):
     return [high[0] - free(high[1])]
 
 
-def _least(symbol, step):
-    """Return one of the least values that a whole number may have."""
-    if symbol.is_even or symbol.is_odd:
-        step = 2 * step + (1 if symbol.is_odd else 0)
-    return sp.Integer(step + (1 if symbol.is_zero is False and not symbol.is_odd else 0) * (2 if symbol.is_even else 1))
+def _wholes(symbol):
+    """Return the least whole numbers that the assumptions on a symbol allow, whatever its sign."""
+
+    def allowed(number):
+        return all(getattr(symbol, kind) in (None, getattr(number, kind)) for kind in _OF_WHOLES)
+
+    return [number for number in map(sp.Integer, range(20)) if allowed(number)]
 
 
 def _draw(symbols, turn):
@@ -318,6 +320,8 @@ def _draw(symbols, turn):
         if symbol.is_integer:
             number = sp.Integer(rng.randint(2, 6) * (2 if symbol.is_even else 1) + (1 if symbol.is_odd else 0)) * far
             number += int(bool(symbol.is_odd and number.is_even))
+        if symbol.is_prime or symbol.is_composite:
+            number = rng.choice(_wholes(symbol)[:_POINTS])
         negative = symbol.is_nonpositive or (not symbol.is_nonnegative and turn >> place % 2 & 1)
         point[symbol] = -number if negative else number
     return point

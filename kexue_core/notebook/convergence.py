@@ -10,8 +10,8 @@ import itertools
 import sympy as sp
 from sympy.core.function import AppliedUndef
 
+from kexue_core.notebook.asymptotics import diverges_at
 from kexue_core.notebook.conditions import Contradiction, assume
-from kexue_core.notebook.quadrature import diverges_at
 from kexue_core.notebook.sums import endless
 from kexue_core.notebook.zero import FAILURES, smooth_beside_unknown
 
@@ -19,6 +19,7 @@ __all__ = ["divergent", "doubtful"]
 
 _OPEN = (sp.Integral, sp.Sum)
 _CORNERED = (sp.Abs, sp.sign, sp.Max, sp.Min, sp.Heaviside, sp.floor, sp.ceiling, sp.Piecewise)
+_POINTS = 4  # at which a sum or integral is looked at
 _MOST = 4  # sums over the same range of which all joins are looked at
 
 
@@ -31,11 +32,9 @@ def divergent(line, conditions):
     for part in sorted(line.atoms(*_OPEN, sp.Product), key=sp.default_sort_key):
         if len(part.limits) != 1 or len(part.limits[0]) != 3 or not part.free_symbols <= line.free_symbols:
             continue
-        for point in (
-            itertools.islice(conditions.points(part.free_symbols), 4)
-            if not part.atoms(AppliedUndef, sp.MatrixSymbol)
-            else ()
-        ):
+        if part.atoms(AppliedUndef, sp.MatrixSymbol):
+            continue
+        for point in itertools.islice(conditions.points(part.free_symbols), _POINTS):
             if (end := diverges_at(part, point)) is not None:
                 at = f", at {point}" if point else ""
                 return f"{part} diverges at {end}{at}"

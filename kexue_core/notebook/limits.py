@@ -5,9 +5,9 @@ import functools
 
 import sympy as sp
 
+from kexue_core.notebook.asymptotics import differing_near
 from kexue_core.notebook.conditions import ENDLESS, Contradiction, assume
 from kexue_core.notebook.premises import contradicts
-from kexue_core.notebook.quadrature import differing_near
 from kexue_core.notebook.refusal import StepError, refuse, require_zero
 from kexue_core.notebook.zero import FAILURES, TimeLimit, refutation, time_limit
 

@@ -4,6 +4,7 @@ import pytest
 import sympy as sp
 
 from kexue_core.notebook.bounds import Jensen, Tangent
+from kexue_core.notebook.conditions import assume
 from kexue_core.notebook.derivation import MIME, Derivation, StepError
 from kexue_core.notebook.laws import Moments, Normal, Uncorrelated
 
@@ -348,3 +349,11 @@ def test_where_a_line_is_long_its_reason_stands_below():
     assert "&&" not in latex
     assert r"&\quad \text{a square of a long sum}" in latex
     assert latex.index(r"\text{multiplied out") > latex.index(r"\alpha_{8}^{2}")
+
+
+@pytest.mark.parametrize("kind", ["prime", "composite", "even", "odd", "positive", "nonnegative", "negative"])
+def test_the_points_at_which_a_line_is_tried_obey_the_assumptions(kind):
+    m = sp.Symbol("m", integer=True, **{kind: True})
+    values = [point[m] for point in assume().points({m})]
+    assert len(set(values)) > 2
+    assert all(value.is_integer and getattr(value, f"is_{kind}") for value in values)
