@@ -4,6 +4,8 @@ BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # Chapters run side by side: threads of BLAS would only wait for each other.
 export OPENBLAS_NUM_THREADS = 1
+# What pip leaves uncompiled is compiled when it is first imported, and kept.
+unexport PYTHONDONTWRITEBYTECODE
 COMPILE = -q --upgrade --universal --python-version 3.11 --no-header --no-annotate
 
 .PHONY: book test serve lab rerun new check bench lint clean requirements

@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import gc
 import os
 
 import pytest
@@ -67,6 +68,12 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if slug := chapter_of(item):
             item.add_marker(pytest.mark.xdist_group(slug))
+
+
+def pytest_collection_finish(session):
+    """Have Python look seldom for what holds itself: formulas are many small objects, and few of them do."""
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
 
 
 def chapter_of(item):
