@@ -264,6 +264,8 @@ def _spaced(text):
 def _ours(value, printed):
     if not np.isfinite(value):
         return "–"
+    if isinstance(printed, str) and re.fullmatch(r"[0-9]+", printed) and value.is_integer():
+        return format_number(int(value))  # a count beside a count, however long
     digits = len(_decimal(printed).as_tuple().digits) if isinstance(printed, str) else _significant(printed)
     return format_number(float(value), max(4, min(digits, 10)))
 

@@ -243,6 +243,14 @@ def test_thousands_of_a_source_are_set_apart_in_the_page_and_left_alone_in_the_d
     assert "36864" in str(claim)
 
 
+def test_a_long_count_is_written_in_full_beside_the_printed_one():
+    claim = reproduce("parameters", 46702792704.0, "46702792704", "a script", kind="program")
+    assert claim.rows[0][2] == "46\u202f702\u202f792\u202f704"
+    assert claim.html().count("46\u202f702\u202f792\u202f704") == 2
+    rounded = reproduce("a mean", 46702792704.4, "46702792704", "a script", kind="program")
+    assert rounded.rows[0][2] == "4.67027927e10"  # is no count
+
+
 def test_markup_in_a_claim_is_shown_not_interpreted():
     assert "<script>" not in reproduce("<script>", 1, "1", "a & b", kind="printed").html()
 
