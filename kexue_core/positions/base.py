@@ -221,12 +221,15 @@ def _clear_step(sign, f, slope, curvature):
 
 
 def _march(u, m, s):
-    """Return for each m how far from u on its f stays negative."""
-    u, moving = np.full(m.size, u), np.arange(m.size)
+    """Return for each m how far from u on its f is sure to be negative, up to the last percent of the way to its root.
+
+    Beyond it another m is mostly negative still. Where none is, f is marched on, and its last steps are Newton's.
+    """
+    begun, u, moving = u, np.full(m.size, u), np.arange(m.size)
     while moving.size:
         step = _clear_step(-1, *_taylor(m[moving], u[moving], s))
         u[moving] += step
-        moving = moving[step > 4e-16 * u[moving]]
+        moving = moving[step > np.maximum(4e-16 * u[moving], 0.01 * (u[moving] - begun))]
     return u
 
 
