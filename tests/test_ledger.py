@@ -136,3 +136,11 @@ def test_errata_stand_by_part_and_lead_to_their_chapter(two_chapters):
     assert "## First" not in page
     assert page.index("## Second") < page.index("### A sign") < page.index("[TWO](/chapters/two.ipynb)")
     assert "In section 2 stands: $-1$" in page
+
+
+@pytest.mark.parametrize("slug", chapters.slugs())
+def test_an_erratum_reads_as_sentences_on_the_page_of_all_errata(slug):
+    for data in generated.outputs(slug, generated.ERRATUM):
+        assert not data["what"][0].islower(), data["what"]
+        for words in (data["shown"], data["reading"]):
+            assert words.rstrip('$`*)”"').endswith("."), words
