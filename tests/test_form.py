@@ -62,6 +62,16 @@ def test_every_paper_that_a_chapter_links_to_is_in_the_bibliography(slug):
     assert unknown == []
 
 
+@every_chapter
+def test_a_citation_has_the_year_of_its_entry(slug):
+    text = "\n\n".join(cell.source for cell in chapters.cells(slug) if cell.cell_type == "markdown")
+    keys = citations.cited(slug)
+    said = [(words, keys[url], re.findall(r"\b(?:19|20)\d\d\b", words)) for words, url in citations.LINK.findall(text)]
+    dated = [(words, key, years[0]) for words, key, years in said if key and len(years) == 1]
+    assert dated
+    assert [one for one in dated if citations.entries()[one[1]].fields["year"] != one[2]] == []
+
+
 def test_every_entry_of_the_bibliography_has_an_address_of_its_own_and_is_cited():
     entries = citations.entries()
     assert [key for key, entry in entries.items() if not citations.links(entry)] == []
