@@ -6,6 +6,7 @@ The data are the outputs of the executed chapters, in the cache that the build f
 import datetime
 import functools
 import math
+import re
 from collections import Counter
 
 from docutils import nodes
@@ -13,7 +14,7 @@ from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 from jupyter_cache import get_cache
 
-from extensions import chapters, dependencies
+from extensions import chapters, cite, dependencies
 from extensions.chapters import title
 from extensions.citations import bibliography
 from extensions.notation import notation
@@ -119,7 +120,7 @@ def errata():
             lines += [
                 f"### {data['what']}",
                 "",
-                f"In {data['where']} stands: {data['printed']}",
+                f"In {_placed(slug, data['where'])} stands: {data['printed'].removesuffix('.')}.",
                 "",
                 f"But {data['shown']} It holds {data['reading']}",
                 "",
@@ -127,6 +128,14 @@ def errata():
                 "",
             ]
     return "\n".join(lines)
+
+
+def _placed(slug, where):
+    """Return a place in a source as one says it outside of the chapter, where "the article" is not known."""
+    if re.search(r"kexue\.fm/|arXiv:", where):
+        return where
+    numbers = " and ".join(article["number"] for article in cite.originals(slug))
+    return f"kexue.fm/archives/{numbers}, {where.removeprefix('the article, ')}"
 
 
 def totals():

@@ -104,6 +104,7 @@ def two_chapters(monkeypatch):
     monkeypatch.setattr(generated.chapters, "parts", lambda: [("First", ["one"]), ("Second", ["two"])])
     monkeypatch.setattr(generated, "outputs", lambda slug, mime: held.get((slug, mime), []))
     monkeypatch.setattr(generated, "title", lambda slug: slug.upper())
+    monkeypatch.setattr(generated.cite, "originals", lambda slug: [{"number": "42"}])
 
 
 def test_the_three_kinds_are_counted_apart_and_disagreements_too(two_chapters):
@@ -135,7 +136,20 @@ def test_errata_stand_by_part_and_lead_to_their_chapter(two_chapters):
     page = generated.errata()
     assert "## First" not in page
     assert page.index("## Second") < page.index("### A sign") < page.index("[TWO](/chapters/two.ipynb)")
-    assert "In section 2 stands: $-1$" in page
+    assert "In kexue.fm/archives/42, section 2 stands: $-1$.\n\nBut it is 1. It holds with $+1$.\n" in page
+
+
+@pytest.mark.parametrize(
+    ("where", "placed"),
+    [
+        ("the article, last step", "kexue.fm/archives/42, last step"),
+        ("the article's code", "kexue.fm/archives/42, the article's code"),
+        ("abstract of arXiv:2301.10972", "abstract of arXiv:2301.10972"),
+        ("kexue.fm/archives/7, on signs", "kexue.fm/archives/7, on signs"),
+    ],
+)
+def test_a_place_is_told_with_its_article_where_the_chapter_is_not_read(where, placed, two_chapters):
+    assert generated._placed("two", where) == placed
 
 
 @pytest.mark.parametrize("slug", chapters.slugs())
