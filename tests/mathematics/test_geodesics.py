@@ -187,7 +187,7 @@ def test_frames_move_the_metric_of_their_world_and_a_batch_is_a_loop():
         np.testing.assert_allclose(np.stack([gap, heading], axis=1), loop, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize(("d", "error"), [(2, 1e-13), (5, 1e-11), (7, 1e-9), (10, 1e-6)])
+@pytest.mark.parametrize(("d", "error"), [(2, 1e-14), (5, 1e-12), (10, 2e-11), (20, 1e-6), (26, 1e-3)])
 def test_on_the_way_home_from_afar_digits_are_lost_as_the_docstring_says(d, error):
     for k in (-1.0, -0.25):
         for parts in (1, 7):
@@ -196,6 +196,13 @@ def test_on_the_way_home_from_afar_digits_are_lost_as_the_docstring_says(d, erro
             frames = walk(sides, turns, curvature=k)
             assert np.abs(frames[-1][:, 0] - [1, 0, 0]).max() < error
             np.testing.assert_allclose(frames[parts, 0, 0], np.cosh(d), rtol=1e-14)
+
+
+def test_places_and_curvatures_are_large_and_small_together():
+    np.testing.assert_allclose(walk([1e200, 1e200], [0.5, 0.0], curvature=0.0)[2, 1, 0], 1e200 * (1 + np.cos(0.5)))
+    for k in (1e308, -1e308):
+        turn = (np.cos if k > 0 else np.cosh)(1.0)
+        np.testing.assert_allclose(walk([1 / abs(k) ** 0.5], [0.0], curvature=k)[1, [0, 1], [0, 1]], turn)
 
 
 def test_gap_and_heading_keep_their_digits_however_far_the_walker_is():
