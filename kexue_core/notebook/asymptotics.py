@@ -14,7 +14,7 @@ from sympy.core.function import AppliedUndef
 from kexue_core.notebook.conditions import ENDLESS
 from kexue_core.notebook.zero import FAILURES, TimeLimit, time_limit
 
-__all__ = ["differing_near", "diverges_at"]
+__all__ = ["differing_near", "diverges_at", "pole_inside", "staying_finite"]
 
 _SCALES = (40, 60, 80)  # powers of two: how far out, or how near to an end, an expression is looked at
 _PLACES = 6  # neighbours that are looked at there, among which a wave changes
@@ -25,6 +25,9 @@ _LOOK_SECONDS = 0.5
 _OPEN = (sp.Integral, sp.Sum, sp.Product, sp.Derivative, sp.Subs)
 _MISSING = (TimeLimit, ArithmeticError, NameError, MemoryError, *FAILURES)
 _LOOSE = 1e-3  # values that still move by less than that share have come to rest
+_FIRST = 60  # terms of a sum that are looked at for poles
+_CELLS = 97  # of a range, in which a denominator may change its sign
+_VANISHING = {sp.tan: sp.cos, sp.sec: sp.cos, sp.cot: sp.sin, sp.csc: sp.sin, sp.coth: sp.sinh, sp.csch: sp.sinh}
 
 
 def diverges_at(part, point):
@@ -55,6 +58,68 @@ def _towards_ends(part, point):
                 start = mpmath.mpmathify(sp.N(end, _DIGITS)._to_mpmath(4 * _DIGITS))
                 found.append((end, [[(x, height(start + turn / x) / x**2) for x in row] for row in far]))
     return [(end, [[(x, mpmath.mpmathify(value)) for x, value in row] for row in rows]) for end, rows in found]
+
+
+def pole_inside(part, point):
+    """Return a place inside the range of a single sum, product or integral where it is seen to have a pole, or None.
+
+    That is a whole number at which a term has no value, or a zero of a denominator around which an integral diverges.
+    """
+    var, *ends = (part.limits[0][0], *(end.subs(point) for end in part.limits[0][1:]))
+    body, is_sum = part.function.subs(point), not isinstance(part, sp.Integral)
+    bases = [base for base in _denominators(body) if var in base.free_symbols and not base.atoms(AppliedUndef)]
+    if not bases or not all(end.is_extended_real for end in ends):
+        return None
+    with contextlib.suppress(*_MISSING), time_limit(_LOOK_SECONDS), mpmath.workdps(_DIGITS):
+        low, high = (mpmath.mpmathify(sp.N(end, _DIGITS)._to_mpmath(4 * _DIGITS)) for end in ends)
+        for base in bases:
+            zero = sp.lambdify(var, base, "mpmath")
+            if is_sum:
+                near = [place for place in _whole_numbers(low, high) if abs(zero(place)) < _TIE]
+                found = [place for place in near if body.subs(var, place).has(*ENDLESS)]
+            else:
+                height = sp.lambdify(var, body, "mpmath")
+                found = [place for place in _sign_changes(zero, low, high) if _too_steep(height, place)]
+            if found:
+                return mpmath.nstr(mpmath.chop(mpmath.mpf(found[0]), _TIE), 6)
+    return None
+
+
+def _denominators(body):
+    """Return what must not vanish for an expression to have a value, in factors."""
+    parts = {power.base for power in body.atoms(sp.Pow) if power.exp.is_negative}
+    parts |= {_VANISHING[call.func](*call.args) for call in body.atoms(*_VANISHING)}
+    factors = {factor.as_base_exp()[0] for part in parts for factor in sp.Mul.make_args(sp.factor(part))}
+    return sorted(factors, key=sp.default_sort_key)
+
+
+def _whole_numbers(low, high):
+    """Return the first whole numbers of a range, from its finite end or around zero."""
+    if mpmath.isfinite(low):
+        return range(int(low), int(min(high, low + _FIRST)) + 1)
+    return range(int(max(-_FIRST, high - _FIRST)) if mpmath.isfinite(high) else -_FIRST, int(min(high, _FIRST)) + 1)
+
+
+def _sign_changes(function, low, high):
+    """Yield places strictly inside a range where a real function changes its sign."""
+    shares = [mpmath.mpf(cell) / _CELLS for cell in range(1, _CELLS)]
+    if mpmath.isfinite(low) and mpmath.isfinite(high):
+        places = [low + (high - low) * share for share in shares]
+    elif mpmath.isfinite(low) or mpmath.isfinite(high):
+        places = [low + s / (1 - s) if mpmath.isfinite(low) else high - s / (1 - s) for s in shares]
+    else:
+        places = [(2 * s - 1) / (s * (1 - s)) for s in shares]
+    values = [function(place) for place in places]
+    for (left, before), (right, after) in itertools.pairwise(zip(places, values)):
+        if mpmath.im(before) == mpmath.im(after) == 0 and before * after <= 0 and before != 0:
+            yield right if after == 0 else mpmath.findroot(function, (left, right), solver="anderson", maxsteps=60)
+
+
+def _too_steep(height, place):
+    """Tell whether an integrand is not integrable beside a place, by its values in the reciprocal distance from it."""
+    far = [mpmath.mpf(2) ** scale for scale in _SCALES]
+    rows = [[x * (1 + mpmath.mpf(k) / 7) for k in range(_PLACES)] for x in far]
+    return _too_high([[(x, mpmath.mpmathify(height(place + 1 / x)) / x**2) for x in row] for row in rows], False)
 
 
 def _is_tower(body, var):
@@ -106,13 +171,29 @@ def differing_near(gap, var, to, side, conditions, order=0):
     return ""
 
 
-def _values_near(body, var, to, side, order):
-    """Return the values of an expression at two small distances from a point, or far out; empty if there are none."""
+def staying_finite(expression, var, to, side, conditions):
+    """Say where an expression that is to tend to infinity is seen to have come to rest, or return the empty string."""
+    if expression.atoms(AppliedUndef) or expression.has(*_OPEN, *ENDLESS):
+        return ""
+    points = itertools.islice(conditions.points(expression.free_symbols | to.free_symbols - {var}), _DRAWN)
+    for point, turn in itertools.product(points, range(_PLACES)):
+        point.pop(var, None)
+        values = _values_near(expression.subs(point), var, to.subs(point), side, 0, turn)
+        if values and abs(values[1] - values[0]) <= _LOOSE * abs(values[1]):
+            return f"near {to} the line before is {mpmath.nstr(values[1], 5)}"
+    return ""
+
+
+def _values_near(body, var, to, side, order, turn=0):
+    """Return the values of an expression at two small distances from a point, or far out; empty if there are none.
+
+    A turn moves both to a neighbour, among which a remainder changes.
+    """
     if to in (sp.oo, -sp.oo) and _is_tower(body, var):
         return ()
     values = ()
     with contextlib.suppress(*_MISSING), time_limit(_LOOK_SECONDS), mpmath.workdps(_DIGITS + 20 * order):
-        height, places = sp.lambdify(var, body, "mpmath"), [mpmath.mpf(2) ** scale for scale in _SCALES[:2]]
+        height, places = sp.lambdify(var, body, "mpmath"), [mpmath.mpf(2) ** s + turn for s in _SCALES[:2]]
         if to in (sp.oo, -sp.oo):
             places = [x if to == sp.oo else -x for x in places]
         else:

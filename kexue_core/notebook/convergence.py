@@ -10,7 +10,7 @@ import itertools
 import sympy as sp
 from sympy.core.function import AppliedUndef
 
-from kexue_core.notebook.asymptotics import diverges_at
+from kexue_core.notebook.asymptotics import diverges_at, pole_inside
 from kexue_core.notebook.conditions import Contradiction, assume
 from kexue_core.notebook.sums import endless
 from kexue_core.notebook.zero import FAILURES, smooth_beside_unknown
@@ -26,19 +26,30 @@ _MOST = 4  # sums over the same range of which all joins are looked at
 def divergent(line, conditions):
     """Say which single sum or integral of a line is seen to diverge for allowed values of its symbols, or return "".
 
-    It is if the integrand is at least of the order of 1/x, or 1/(x log x), far out or near an end, with one sign; a sum
-    also if its terms do not tend to zero. A product converges, to something else than zero, as its factors less 1 do.
+    It is if it has a pole inside its range, or if the integrand is at least of the order of 1/x, or 1/(x log x), far
+    out or near an end, with one sign; a sum also if its terms do not tend to zero. A product converges, to something
+    else than zero, as its factors less 1 do.
     """
     for part in sorted(line.atoms(*_OPEN, sp.Product), key=sp.default_sort_key):
         if len(part.limits) != 1 or len(part.limits[0]) != 3 or not part.free_symbols <= line.free_symbols:
             continue
-        if part.atoms(AppliedUndef, sp.MatrixSymbol):
+        if part.atoms(sp.MatrixSymbol) or (part.atoms(AppliedUndef) and isinstance(part, sp.Integral)):
             continue
         for point in itertools.islice(conditions.points(part.free_symbols), _POINTS):
-            if (end := diverges_at(part, point)) is not None:
-                at = f", at {point}" if point else ""
+            at = f", at {point}" if point else ""
+            for place in (point, *_far(point, conditions)):
+                if (pole := pole_inside(part, place)) is not None:
+                    return f"{part} has a pole at {pole}{at and f', at {place}'}"
+            if not part.atoms(AppliedUndef) and (end := diverges_at(part, point)) is not None:
                 return f"{part} diverges at {end}{at}"
     return ""
+
+
+def _far(point, conditions):
+    """Yield a point at which whole numbers are larger, where a long sum meets a pole, if the conditions allow it."""
+    far = {s: 15 * v if s.is_integer and s.is_prime is s.is_composite is None else v for s, v in point.items()}
+    if far != point and all(condition.subs(far) is not sp.false for condition in conditions.where):
+        yield far
 
 
 def doubtful(old, new, conditions):

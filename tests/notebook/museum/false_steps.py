@@ -968,6 +968,29 @@ FALSE["divergent sums and integrals"] = [
             Integral((x**2 - y**2) / (x**2 + y**2) ** 2, (y, 0, 1), (x, 0, 1)), "!"), 0),
 ]  # fmt: skip
 
+FALSE["poles inside a range"] = [
+    Lie("an odd wave", "1/sin is not integrable at 0",
+        lambda v: D(Integral(v, (x, -a, a))).step(0, "!", where=a < 1), 1 / sin(x), sin(x)),
+    Lie("an odd integrand over the line", "1/x is not integrable at 0",
+        lambda v: D(Integral(exp(-(x**2)) * v, (x, -oo, oo))).step(0, "!"), 1 / x, x),
+    Lie("a pole at a parameter", "SymPy gives an imaginary value",
+        lambda v: D(Integral(1 / (x**2 + v[0]), (x, 0, oo))).step(v[1], "!"),
+        (-(a**2), -sp.I * pi / (2 * a)), (a**2, pi / (2 * a))),
+    Lie("evidence for a principal value", "1/x is not integrable at 0, however often a quadrature says 0",
+        lambda v: D(Integral(exp(-(x**2)) * v, (x, -oo, oo))).numeric(0, "!", at=[{}]), 1 / x, x),
+    Lie("an odd summand", "there is no term at 0",
+        lambda v: D(Sum(v, (i, -n, n))).step(0, "!"), 1 / i, i / (1 + i**2)),
+    Lie("an odd summand of an unknown function", "there is no term at 0",
+        lambda v: D(Sum((f(i) + f(-i)) * v, (i, -n, n))).step(0, "!"), 1 / i, i),
+    Lie("an endless telescope through a pole", "there is no term at 1 and 2",
+        lambda v: D(Sum(1 / ((k - 2) * (k - 1)), (k, v[0], oo))).step(v[1], "!"), (1, -1), (3, 1)),
+    Lie("a telescope through a pole", "there is no term at 3 and 4",
+        lambda v: D(Sum(1 / ((k + v) * (k + v - 1)), (k, 1, n))).step(n / (v * (n + v)), "!"), -3, 1),
+    Lie("a telescope through a far pole", "there is no term at 20 and 21",
+        lambda v: D(Sum(1 / ((k - 20) * (k - 21)), (k, 1, n))).step(-n / (20 * (n - 20)), "!", where=v),
+        (), n < 20),
+]  # fmt: skip
+
 FALSE["geometric series"] = [
     Lie("no condition", "at p = 2 it diverges",
         lambda v: D(Sum(p**k0, (k0, 0, oo))).step(1 / (1 - p), "!", where=v), (), p < 1),
