@@ -36,7 +36,7 @@ def expectation(expression, over, conditions):
     expression = expression.doit()
     for place, law in enumerate(over):
         if isinstance(law, Uncorrelated):
-            expression = _uncorrelated(expression, law)
+            expression = _uncorrelated(expression, law, over[place + 1 :], conditions)
         else:
             expression = _over_one(expression, law, over[place + 1 :], conditions)
     return expression
@@ -60,16 +60,17 @@ def _sum(means, others, conditions):
     return sp.Add(*means)
 
 
-def _uncorrelated(expression, group):
+def _uncorrelated(expression, group, others, conditions):
     if not expression.is_polynomial(*group.symbol):
         raise LawError("only polynomials have a mean over symbols that are no more than uncorrelated")
-    total = sp.S.Zero
+    means = []
     for powers, coefficient in sp.Poly(expression, *group.symbol).terms():
         used = [(law, power) for law, power in zip(group, powers) if power]
         if len(used) > 2 or (len(used) == 2 and any(power > 1 for _, power in used)):
             raise LawError("nothing is declared of the mean of a product of more than two uncorrelated factors")
-        total += coefficient * sp.Mul(*(law.moment(power) for law, power in used))
-    return total
+        mean = sp.Mul(*(law.moment(power) for law, power in used))
+        means.append(_product(mean, coefficient, others, conditions))
+    return _sum(means, others, conditions)
 
 
 def _over_one(expression, law, others, conditions):

@@ -653,6 +653,9 @@ FALSE["derivatives at corners and jumps"] = [
 ]  # fmt: skip
 
 FALSE["averages"] = [
+    Lie("uncorrelated beside what has no mean", "1/y has no mean, and 0 times none is none",
+        lambda v: D(x * v).mean(0, "!", over=[Uncorrelated(Moments(x, {1: 0}), Moments(u, {1: 0})), Normal(y)]),
+        1 / y, exp(y)),
     Lie("the deviation instead of the variance", "the variance of sε is s²",
         lambda v: D((s * x + t) ** 2).mean(v + t**2, "!", over=Normal(x)), s, s**2),
     Lie("the variance read as deviation", "Normal takes the standard deviation",
