@@ -170,7 +170,7 @@ class Conditions:
 
     def differs_from_zero(self, expression):
         """Return whether an expression is proved finite and not zero in every case."""
-        if expression.has(*ENDLESS):
+        if expression.has(*ENDLESS) or not self.has_no_pole(expression, inside=True):
             return False
         if self._everywhere(expression, lambda e: e.is_nonzero or (e.is_zero is False and e.is_finite)):
             return True
@@ -180,6 +180,16 @@ class Conditions:
             or any(self._same(base, gap) for gap in self.nonzero + [gap for gap, strict in self.rest if strict])
             for base in (factor.as_base_exp()[0] for factor in factors)
         )
+
+    def has_no_pole(self, expression, inside=False):
+        """Return whether no denominator in an expression, and nothing under a logarithm, is seen to vanish.
+
+        With ``inside`` only those in the arguments of its functions are looked at: SymPy takes ``exp(1/x)`` for finite.
+        """
+        places = expression.atoms(sp.Function) if inside else (expression,)
+        vanishing = {p.base for place in places for p in place.atoms(sp.Pow) if p.exp.is_negative}
+        vanishing |= set() if inside else {log.args[0] for log in expression.atoms(sp.log)}
+        return all(self.differs_from_zero(part) for part in vanishing)
 
     def _same(self, base, gap):
         """Tell whether an expression divides one that is known not to be zero."""

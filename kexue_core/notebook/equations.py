@@ -169,8 +169,8 @@ def operated(old, new, options, conditions):
     wanted = [insert(side, given) for side in new.args]
     if "add" in options:
         term = options["add"]
-        if term.is_finite is False:
-            return False, "", f"{term} is not finite"
+        if term.is_finite is False or not conditions.has_no_pole(term):
+            return False, "", f"{term} is not proved to be finite"
         return _matched([side + insert(term, given) for side in sides], wanted, conditions)
     if "multiply" in options or "divide" in options:
         term = insert(options.get("multiply", options.get("divide")), given)

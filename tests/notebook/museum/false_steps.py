@@ -373,6 +373,14 @@ FALSE["a wrong series"] = [
 ]  # fmt: skip
 
 FALSE["operations on both sides"] = [
+    Lie("multiply by what has a pole", "both sides lose the solution x = y = 0",
+        lambda v: D(E(x, y)).step(E(x * exp(v), y * exp(v)), "!", multiply=exp(v)), 1 / x, x),
+    Lie("a factor with a pole", "at x = 0 the new line has no value",
+        lambda v: D(E(x, 0)).step(E(x * exp(v), 0), "!"), 1 / x, x),
+    Lie("add what has a pole", "at x = 0, a solution, the new line has no value",
+        lambda v: D(E(x**2, x)).step(E(x**2 + v, x + v), "!", add=v), 1 / x, 1 / (1 + x**2)),
+    Lie("add a logarithm of zero", "at x = 0, a solution, the new line has no value",
+        lambda v: D(E(x * y, 0)).step(E(x * y + log(v), log(v)), "!", add=log(v)), x, 1 + x**2),
     Lie("divide by what may be zero", "x = 0 solves the first, not the second",
         lambda v: D(E(v * (y - 1), 0)).step(E(y - 1, 0), "!", divide=v), x, a),
     Lie("divide by nothing", "zero divides nothing",
