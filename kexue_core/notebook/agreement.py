@@ -88,7 +88,7 @@ def agreement(expression, function, grid, *, rtol=1e-12, atol=0.0):
             found = _excess(computed, exact, rtol, atol)
             if worst[0] < found:
                 worst = (found, point, computed, exact)
-    if zero and len(points) == 1:
+    if zero:
         raise ValueError(f"grid must hold a point where the formula is not zero, got {dict(zip(grid, points[0]))}")
     _all_used(expression, grid, points, computed_at)
     excess, point, computed, exact = worst
@@ -117,8 +117,8 @@ def _values(formula, point, grid):
 def _excess(computed, exact, rtol, atol):
     """Return the largest gap as a share of what is allowed; infinite as soon as anything is not finite."""
     found = 0.0
-    for ours, value in zip(computed.ravel(), exact):
-        ours = mpmath.mpmathify(ours.item())
+    for ours, value in zip(computed.ravel().tolist(), exact):
+        ours = mpmath.mpmathify(ours)
         gap = abs(ours - value)
         if not (mpmath.isfinite(ours) and mpmath.isfinite(value) and mpmath.isfinite(gap)):
             return math.inf
@@ -152,6 +152,8 @@ def _points(expression, grid):
 
 
 def _same_shape(shape, computed):
+    if computed.dtype.kind not in "biufcO" or any(isinstance(value, str) for value in computed.ravel().tolist()):
+        raise ValueError(f"function must return numbers, got {computed.tolist()!r}")
     flat = len(shape) == 2 and 1 in shape and computed.shape == (max(shape),)
     if computed.shape != shape and not flat and not (shape == () and computed.size == 1):
         raise ValueError(f"function must return {shape or 'one number'}, got shape {computed.shape}")

@@ -42,6 +42,8 @@ def test_a_value_that_is_not_finite_fails_wherever_it_stands(place):
         (x, np.abs, {x: []}, {}, "at least one point"),
         (x, np.abs, {x: [1.0, 1.0]}, {}, "not repeat a value"),
         (sp.sin(x), lambda v: v, {x: [0.0]}, {}, "a point where the formula is not zero"),
+        (x * (x - 1), lambda v: 0.0, {x: [0.0, 1.0]}, {}, "a point where the formula is not zero"),
+        (x, str, {x: [1.0]}, {}, "function must return numbers, got '1.0'"),
         (x, lambda v, u: v, {x: [1.0], y: [1.0, 2.0]}, {}, "y, which changes nothing"),
         (x, lambda v: [v, v], {x: [1.0]}, {}, "function must return one number"),
         (sp.ones(2, 3) * x, lambda v: v * np.ones((3, 2)), {x: [1.0]}, {}, r"must return \(2, 3\), got shape \(3, 2\)"),
@@ -58,6 +60,10 @@ def test_a_value_that_is_not_finite_fails_wherever_it_stands(place):
 def test_what_would_make_a_comparison_vacuous_is_refused(formula, function, grid, options, reason):
     with pytest.raises(ValueError, match=reason):
         agreement(formula, function, grid, **options)
+
+
+def test_whole_numbers_of_any_size_are_compared():
+    assert agreement(x**2, lambda v: v * v, {x: [10**20, 3]}).deviation == 0
 
 
 def test_every_entry_is_judged_on_its_own_scale():
