@@ -98,6 +98,26 @@ def test_condition_number_against_sixty_digits(n, spread):
     assert triangular_condition(a.T) == pytest.approx(expected, rel=1e-8)
 
 
+def test_the_condition_number_has_the_error_that_the_docstring_states():
+    tiny = 1e-20
+    cancels = [np.array([[tiny, 0, 0], [1, 1, 0], [1.1, 1.1 + gap, tiny]]) for gap in (1e-15, 1e-12, 1e-9, 1e-3)]
+    rng = np.random.default_rng(0)
+    scaled = [np.tril(rng.standard_normal((6, 6))) * 10.0 ** rng.integers(-9, 9, (6, 1)) for _ in range(9)]
+    queries, keys = heads(30, 16)
+    shares = []
+    for a in (*cancels, *scaled, attention_matrix(3 * queries, keys, mask="causal")):
+        with mpmath.workdps(80):
+            exact = mpmath.matrix(a.tolist())
+            x = exact**-1
+            norm = mpmath.svd_r(x, compute_uv=False)[0]
+            kappa = mpmath.svd_r(exact, compute_uv=False)[0] * norm
+            spread = x.apply(abs) * exact.apply(abs) * x.apply(abs)
+            factor = float(mpmath.svd_r(spread, compute_uv=False)[0] / norm)
+            error = abs(float(triangular_condition(a) / kappa) - 1)
+        shares.append(error / (2 * len(a) * np.finfo(float).eps / 2 * factor))
+    assert max(shares) < 1
+
+
 def test_condition_number_agrees_with_the_svd_where_that_can_see():
     queries, keys = heads(16, 4)
     a = attention_matrix(queries, keys, mask="causal")
