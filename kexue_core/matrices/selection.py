@@ -74,7 +74,7 @@ def maximal_volume(basis: ArrayLike, *, slack: float = 0.01) -> NDArray[np.int64
     basis : (n, r) array_like
         Real, ``r <= n``.
     slack : float, optional
-        Positive.
+        Positive; below 1e-9 it counts as that, so that rounding does not exchange rows for ever.
 
     Returns
     -------
@@ -95,7 +95,7 @@ def maximal_volume(basis: ArrayLike, *, slack: float = 0.01) -> NDArray[np.int64
     >>> maximal_volume([[1.0, 0.0], [0.9, 1.0], [-0.8, 1.0]])
     array([2, 1])
     """
-    slack = _checks.number("slack", slack, low=0, open="low")
+    slack = max(_checks.number("slack", slack, low=0, open="low"), 1e-9)
     basis = _basis(basis)
     picks = deim_indices(basis)
     factors = np.linalg.solve(basis[picks].T, basis.T).T

@@ -81,6 +81,14 @@ def test_no_exchange_of_a_row_raises_the_volume_and_the_largest_is_near():
     assert min(ratios) > 0.5
 
 
+def test_rows_of_equal_volume_are_not_exchanged_for_ever():
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        basis = np.linalg.qr(rng.choice([-1.0, 1.0], (6 + seed % 2, 5)))[0]
+        factors = basis @ np.linalg.inv(basis[maximal_volume(basis, slack=1e-300)])
+        assert abs(factors).max() <= 1 + 3e-9
+
+
 @pytest.mark.parametrize(("n", "r"), [(10, 3), (40, 8), (60, 15)])
 def test_the_amplification_of_maximal_volume_is_bounded_by_a_polynomial(n, r):
     for seed in range(20):
