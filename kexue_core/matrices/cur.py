@@ -258,9 +258,16 @@ def cauchy_error(x: ArrayLike, y: ArrayLike, rows: ArrayLike, cols: ArrayLike) -
     if len(rows) != len(cols):
         raise ValueError(f"rows and cols must have the same length, got {len(rows)} and {len(cols)}")
     with np.errstate(all="ignore"):
-        left = ((x[:, None] - rows) / (x[:, None] + cols)).prod(axis=1)
-        right = ((y[:, None] - cols) / (y[:, None] + rows)).prod(axis=1)
-        return _checks.result(np.outer(left, right) / np.add.outer(x, y), "x", "y", "rows", "cols")
+        left, up = _product((x[:, None] - rows) / (x[:, None] + cols))
+        right, high = _product((y[:, None] - cols) / (y[:, None] + rows))
+        found = np.ldexp(np.outer(left, right) / np.add.outer(x, y), np.add.outer(up, high))
+        return _checks.result(found, "x", "y", "rows", "cols")
+
+
+def _product(factors: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the products along the last axis as ``m 2^e``, as the number itself may be out of range."""
+    m, e = np.frexp(factors)
+    return m.prod(axis=-1), e.sum(axis=-1)
 
 
 def _chosen(a: ArrayLike, rows: ArrayLike, cols: ArrayLike, middle: str) -> tuple[NDArray[Any], ...]:

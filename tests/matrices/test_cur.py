@@ -194,6 +194,13 @@ def test_the_closed_form_by_exact_arithmetic():
     assert found[0, 0] == pytest.approx(float(expected), rel=1e-12)
 
 
+def test_a_cauchy_error_is_in_range_where_its_two_products_are_not():
+    far, near = np.full(300, 1e3), np.full(300, 1e-3)
+    expected = 0.5 * np.exp(300 * (np.log(999 / 1.001) + np.log(0.999 / 1001)))
+    assert cauchy_error([1.0], [1.0], far, near)[0, 0] == pytest.approx(expected, rel=1e-11)
+    assert cauchy_error([1.0], [1.0], near, far)[0, 0] == pytest.approx(expected, rel=1e-11)
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
