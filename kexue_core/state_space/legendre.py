@@ -162,7 +162,7 @@ def legs_resolution(n: int, a: ArrayLike) -> NDArray[np.float64]:
     far = a > 2 * n + 32
     share = _tail(n, np.where(far, 0.0, a))
     if far.any():
-        share = np.where(far, _complement(n, np.where(far, a, 1.0)), share)
+        share = np.where(far, _complement(n, np.where(far, a, 2.0 * n + 33)), share)
     return share[()]
 
 

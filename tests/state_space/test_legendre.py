@@ -141,6 +141,11 @@ def test_the_resolution_equals_scipy_on_a_grid_and_is_even_and_monotone():
     np.testing.assert_allclose(ours, [[legs_resolution(40, v) for v in row] for row in a], rtol=1e-11, atol=1e-280)
 
 
+def test_slow_and_fast_oscillations_are_told_together_without_a_warning():
+    a = [1e-3, 1.0, 1e4]
+    np.testing.assert_array_equal(legs_resolution(300, a), [legs_resolution(300, v) for v in a])
+
+
 def test_nothing_of_a_constant_and_almost_all_of_a_fast_oscillation_is_lost():
     assert legs_resolution(1, 0.0) == legs_resolution(9, 1e-200) == 0
     assert legs_resolution(1, 1e-5) == pytest.approx(1e-10 / 3, rel=1e-9)
