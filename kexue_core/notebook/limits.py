@@ -4,8 +4,9 @@ import contextlib
 import functools
 
 import sympy as sp
+from sympy.core.function import PoleError
 
-from kexue_core.notebook.asymptotics import differing_near
+from kexue_core.notebook.asymptotics import differing_near, staying_finite
 from kexue_core.notebook.conditions import ENDLESS, Contradiction, assume
 from kexue_core.notebook.premises import contradicts
 from kexue_core.notebook.refusal import StepError, refuse, require_zero
@@ -121,9 +122,11 @@ def limit(old, step):
                         refuse(step, f"from the side {side} the limit is {found}")
                 else:
                     require_zero(found - wanted, step, assume() if case else conditions)
-            if reason := differing_near(expression - new, var, to, side, conditions):
+            look = (staying_finite, expression) if new in (sp.oo, -sp.oo) else (differing_near, expression - new)
+            if reason := look[0](look[1], var, to, side, conditions):
                 refuse(step, reason)
-        _at_special_values(expression, new, to, step, lambda e, place: _limit_of(e, var, place, chosen[0]))
+        for side in chosen:
+            _at_special_values(expression, new, to, step, lambda e, place, side=side: _limit_of(e, var, place, side))
     return ()
 
 
@@ -205,19 +208,30 @@ def _limit_of(expression, var, to, side):
     if to in (sp.oo, -sp.oo):
         turns = {p for p in expression.atoms(sp.Pow) if p.base == -1 and var in p.free_symbols and p.exp.is_integer}
         if turns:  # a sequence has a limit if both its halves have it
-            halves = [_limit_of(expression.xreplace(dict.fromkeys(turns, s)), var, to, side) for s in (1, -1)]
+            halves = [
+                _limit_of(expression.xreplace(dict.fromkeys(turns, s)), var, to, side) for s in map(sp.Integer, (1, -1))
+            ]
             if sp.simplify(halves[0] - halves[1]) != 0:
                 raise Contradiction(f"{expression} has no limit")
             return halves[0]
-        found = sp.limit(expression, var, to)
+        found = _sought(expression, var, to)
     else:
-        moved, distance = _approach(expression, var, to, side)
-        found = sp.limit(moved, distance, 0, "+")
+        found = _sought(*_approach(expression, var, to, side), 0)
     if found.has(sp.Limit, sp.AccumBounds, sp.nan, sp.zoo, sp.Order):
         raise Contradiction(f"SymPy finds no limit of {expression} (it says {found})")
     if found.has(*ENDLESS) and found not in (sp.oo, -sp.oo):
         raise Contradiction(f"SymPy leaves the limit of {expression} open (it says {found})")
     return found
+
+
+def _sought(expression, var, to):
+    """Return the limit that SymPy finds, from above at a finite point."""
+    try:
+        return sp.sympify(sp.limit(expression, var, to))
+    except (PoleError, NotImplementedError, TypeError, AttributeError) as error:
+        if "sign of" in str(error):
+            raise
+        raise Contradiction(f"SymPy finds no limit of {expression}") from None
 
 
 def series(old, step):
@@ -242,9 +256,10 @@ def series(old, step):
     for side in chosen:
         if reason := differing_near(old - step.new, var, about, side, conditions, order):
             refuse(step, reason)
-    wanted = _terms(step.new, var, about, chosen[0], order)
-    if wanted is not None:
-        _at_special_values(old, wanted, about, step, lambda e, place: _terms(e, var, place, chosen[0], order))
+    for side in chosen[:1] if whole else chosen:
+        wanted = _terms(step.new, var, about, side, order)
+        if wanted is not None:
+            _at_special_values(old, wanted, about, step, lambda e, place, side=side: _terms(e, var, place, side, order))
     return ()
 
 
@@ -279,7 +294,10 @@ def _terms(expression, var, about, side, order):
     """Return the terms below an order of the expansion at a point, in the distance from it; None if there is none."""
     expression, distance = _approach(expression.doit(), var, about, side)
     for more in (0, 2, 5, 9):
-        found = sp.series(expression, distance, 0, order + more)
+        try:
+            found = sp.series(expression, distance, 0, order + more)
+        except PoleError:
+            return None
         rest = found.getO()
         if rest is None or rest.getn() >= order:
             break

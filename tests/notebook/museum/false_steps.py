@@ -242,6 +242,8 @@ FALSE["special values of parameters"] = [
 ]  # fmt: skip
 
 FALSE["special values beyond polynomials"] = [
+    Lie("rounding down from below", "at y = 0 it is −1 from below",
+        lambda v: D(floor(y + x)).limit(floor(y), "!", var=x, to=0, direction=v), "+-", "+"),
     Lie("a sine in a divisor", "at b = 1 it is 1",
         lambda v: D(x / (x + sin(pi * b) ** 2)).limit(0, "!", var=x, to=0, where=v), (), b < 1),
     Lie("a cosine that meets −1", "at b = π it is 1",
@@ -325,6 +327,10 @@ FALSE["complex directions"] = [
 ]  # fmt: skip
 
 FALSE["limits that SymPy has wrong"] = [
+    Lie("a remainder tends to infinity", "it is 0 or 1; SymPy says oo",
+        lambda v: D(sp.Mod(n, 2) + v).limit(oo, "!", var=n, to=oo), 0, n),
+    Lie("a remainder times its number", "every third one is 0; SymPy says oo",
+        lambda v: D(n * (sp.Mod(n, 3) + v)).limit(oo, "!", var=n, to=oo), 0, 1),
     Lie("a logarithm beside its cut", "from below, at y = −1, it is −iπ",
         lambda v: D(log(v + sp.I * x)).limit(log(v), "!", var=x, to=0), y, a),
     Lie("an angle", "from below it is −π", lambda v: D(sp.arg(v + sp.I * x)).limit(sp.arg(v), "!", var=x, to=0), -1, 1),
