@@ -1,6 +1,7 @@
 """Whether an expression is zero: refuted by numbers, proved by the ways in which SymPy recognizes zero."""
 
 import contextlib
+import itertools
 import signal
 import threading
 import time
@@ -137,7 +138,7 @@ def _with_known_functions(expression, point):
 def refutation(expression, conditions):
     """Return ``(point, value)`` where an expression is not zero, and the number of points at which it was tried."""
     tried = 0
-    for point in conditions.points(expression.free_symbols):
+    for point in itertools.chain(conditions.points(expression.free_symbols), _beside(expression, conditions)):
         value = evaluate(expression, point)
         if value is None:
             continue
@@ -145,6 +146,16 @@ def refutation(expression, conditions):
         if abs(value) > mpmath.mpf(10) ** (10 - _DIGITS):
             return (point, value), tried
     return None, tried
+
+
+def _beside(expression, conditions):
+    """Yield a point beside the real line, for symbols that may be complex where conjugates or their like stand."""
+    bound = set().union(*(condition.free_symbols for condition in conditions.where))
+    free = [s for s in expression.free_symbols - bound if s.is_extended_real is s.is_imaginary is s.is_integer is None]
+    if free and expression.has(sp.conjugate, sp.re, sp.im, sp.Abs, sp.arg, sp.sign):
+        point = next(conditions.points(expression.free_symbols), None)
+        turned = {s: point[s] * (1 + sp.I * sp.Rational(2 + place, 3)) for place, s in enumerate(sorted(free, key=str))}
+        yield point | turned
 
 
 def smooth(expression, var, conditions):
@@ -259,7 +270,7 @@ def _without_complex_moduli(expression):
 def _looks_zero(expression, ways=_WAYS):
     if expression == 0:
         return True
-    for way in ways:
+    for way in ways if expression.is_commutative else (sp.expand,):  # SymPy's other ways take letters to commute
         with contextlib.suppress(*FAILURES):
             if way(expression) == 0:
                 return True
@@ -307,6 +318,10 @@ def _structural(expression, conditions, depth):
             split = list(orders(expression))
             if split and all(_under(e, where, conditions, depth) for e, where in split):
                 return True
+    for pieces in sorted(expression.atoms(sp.Piecewise), key=sp.default_sort_key):
+        split = list(_pieces(pieces))
+        if split and all(_under(expression.xreplace({pieces: e}), where, conditions, depth) for e, where in split):
+            return True
     if not expression.has(*_SLOW):
         return False
     with contextlib.suppress(*FAILURES):
@@ -333,6 +348,17 @@ def smooth_beside_unknown(expression, var, conditions=None):
     unknown = [*expression.atoms(sp.Derivative), *expression.atoms(AppliedUndef)]
     plain = expression.subs([(part, sp.Dummy(real=True)) for part in unknown])
     return smooth(plain, var, conditions or assume())
+
+
+def _pieces(pieces):
+    """Yield ``(value, conditions)`` for every piece whose condition is an inequality, if all are."""
+    before = ()
+    ordered = (sp.StrictLessThan, sp.StrictGreaterThan, sp.LessThan, sp.GreaterThan)
+    if all(condition == sp.true or isinstance(condition, ordered) for _, condition in pieces.args):
+        for value, condition in pieces.args:
+            here = () if condition == sp.true else (condition,)
+            yield value, before + here
+            before += tuple(c.negated for c in here)
 
 
 def _under(expression, where, conditions, depth):

@@ -357,3 +357,17 @@ def test_the_points_at_which_a_line_is_tried_obey_the_assumptions(kind):
     values = [point[m] for point in assume().points({m})]
     assert len(set(values)) > 2
     assert all(value.is_integer and getattr(value, f"is_{kind}") for value in values)
+
+
+def test_complex_symbols_are_tried_beside_the_real_line():
+    z = sp.Symbol("z")
+    with pytest.raises(StepError, match=r"at z = .*I"):
+        Derivation(sp.conjugate(z)).step(z, "true on the real line only")
+
+
+def test_a_limit_or_series_that_sympy_does_not_find_is_refused_in_plain_words():
+    k = sp.Symbol("k", integer=True, positive=True)
+    with pytest.raises(StepError, match="SymPy finds no limit of"):
+        Derivation(sp.Sum(1 / (n + k), (k, 1, n))).limit(sp.log(2), "a Riemann sum", var=n, to=sp.oo)
+    with pytest.raises(StepError, match="SymPy does not expand"):
+        Derivation(x * sp.sin(1 / x)).series(0, "small", var=x, order=1)

@@ -809,6 +809,10 @@ FALSE["branch cuts"] = [
 ]  # fmt: skip
 
 FALSE["almost everywhere"] = [
+    Lie("a modulus in pieces", "at −4 it is 4",
+        lambda v: D(Piecewise((x, x > v), (-x, True))).step(Abs(x), "!"), -5, 0),
+    Lie("a rectifier in pieces", "at −4 it is 0",
+        lambda v: D(Piecewise((x, x > v), (0, True))).step(Max(x, 0), "!"), -5, 0),
     Lie("zero up to three", "at 4 it is 1", lambda v: D(Piecewise((0, x <= 3), (1, True)) + y).step(y, "!"), 0),
     Lie("a maximum with −5", "at −6 it is −5", lambda v: D(Max(v, -5)).step(v, "!"), x),
     Lie("relu is the identity", "at −1 it is 0", lambda v: D(Max(x, 0)).step(v, "!"), x, (x + Abs(x)) / 2),
@@ -1489,6 +1493,8 @@ FALSE["transposes and inverses"] = [
 ]  # fmt: skip
 
 FALSE["non-commuting factors"] = [
+    Lie("the cosine of a sum", "the addition theorem needs commuting letters",
+        lambda v: D(cos(v[0] + v[1])).step(cos(v[0]) * cos(v[1]) - sin(v[0]) * sin(v[1]), "!"), (P, Q), (x, y)),
     Lie("a binomial square", "AB and BA differ",
         lambda v: D((A + B) * (A + B)).step(A * A + v + B * B, "!"), 2 * A * B, A * B + B * A),
     Lie("a difference of squares", "AB − BA is left",
