@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import sympy as sp
 
 from kexue_core.notebook import laws, typeset
+from kexue_core.notebook.premises import tied
 from kexue_core.notebook.proof import RELATIONS, agree, declare, verify
 from kexue_core.notebook.refusal import StepError
 
@@ -123,7 +124,7 @@ class Derivation:
         where : relational or sequence of relationals
             Conditions, for instance ``p < 1``, ``sp.Ne(m, 1)``; they are shown, and hold for the rest of the chain.
         add : Expr, optional
-            Added to both sides.
+            Added to both sides; no denominator and no logarithm in it may vanish (proved).
         multiply, divide : Expr, optional
             Both sides are multiplied or divided by it; it must be proved not to be zero.
         apply : SymPy function or str, optional
@@ -290,6 +291,8 @@ class Derivation:
         if len(premises) > len(options.get("given", ())):
             agree(tuple(premises), because)
         notes = verify(self.result, step)
+        if reason := tied(premises, _moving(step.options), self.result):
+            raise StepError(f"step {because!r}: {reason}")
         self.steps.append(Step(kind, step.new, because, step.options, notes))
         return self
 
@@ -325,6 +328,14 @@ def _laws(over):
     if isinstance(over, laws.Uncorrelated) or not isinstance(over, tuple | list):
         return (over,)
     return tuple(over)
+
+
+def _moving(options):
+    """Return the symbols that a step averages, lets tend, differentiates, integrates or replaces."""
+    found = {options[key] for key in ("var", "differentiate") if key in options}
+    found |= {options["integrate"][0]} if "integrate" in options else set()
+    found |= laws.symbols(options["over"]) if "over" in options else set()
+    return found | {old for old, _ in options.get("substitute", ())}
 
 
 def _plain(key, value):

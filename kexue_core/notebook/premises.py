@@ -8,7 +8,7 @@ from sympy.core.function import AppliedUndef
 from kexue_core.notebook.conditions import assume
 from kexue_core.notebook.zero import evaluate
 
-__all__ = ["against", "contradictory", "contradicts", "everywhere", "fault", "insert", "objection"]
+__all__ = ["against", "contradictory", "contradicts", "everywhere", "fault", "insert", "objection", "tied"]
 
 _OPEN = (sp.Derivative, sp.Integral, sp.Sum)
 
@@ -88,6 +88,23 @@ def against(given, lines):
     return ""
 
 
+def tied(given, moving, line):
+    """Say which symbol of a line is tied by identities to one that is to move while the others rest, or return "".
+
+    The value of an unknown function is no such symbol, and what an identity has eliminated is in no line any more.
+    """
+    left, moved = [identity for identity in given if not identity.has(AppliedUndef)], set(moving)
+    while (found := next((identity for identity in left if identity.free_symbols & moved), None)) is not None:
+        left.remove(found)
+        sides = [side.free_symbols for side in found.args]
+        more = [other - side for side, other in (sides, sides[::-1]) if side & moved]
+        moved |= set().union(*more)
+    if names := (moved - moving) & line.free_symbols:
+        held, moves = (", ".join(sorted(map(str, some))) for some in (names, moving))
+        return f"{held} cannot rest while {moves} moves, by the identities that were used"
+    return ""
+
+
 @functools.lru_cache(maxsize=512)
 def fault(given):
     """Say why identities are false, or contradict the assumptions or each other, or return an empty string."""
@@ -141,7 +158,8 @@ def contradicts(symbol, value, where=()):
 def _impossible(identity, symbol):
     """Tell whether no value that its assumptions allow gives a symbol a place in the identity, wherever it is tried."""
     try:
-        roots = sp.solve(identity.lhs - identity.rhs, symbol) if identity.lhs != symbol else [identity.rhs]
+        found = [] if identity.lhs == symbol else sp.solve(identity.lhs - identity.rhs, symbol, dict=True)
+        roots = [identity.rhs] if identity.lhs == symbol else [solution[symbol] for solution in found]
     except NotImplementedError:
         return False
     names = identity.free_symbols - {symbol}

@@ -627,6 +627,33 @@ FALSE["premises together"] = [
         3 * x),
 ]  # fmt: skip
 
+FALSE["a symbol that rests while its premise moves"] = [
+    Lie("in a mean", "a = x² is random: the mean is 1",
+        lambda v: (D(x**2 + x).step(a + x, "name", given=v) if v != () else D(a + x)).mean(a, "!", over=Normal(x)),
+        Eq(x**2, a), ()),
+    Lie("in a mean, named the other way", "a = x² is random: the mean is 1",
+        lambda v: (D(x**2 + x).step(a + x, "name", given=v) if v != () else D(a + x)).mean(a, "!", over=Normal(x)),
+        Eq(a, x**2), ()),
+    Lie("in a limit", "a = n² grows: the limit is infinite",
+        lambda v: (D(n**2 / (n + 1)).step(a / (n + 1), "name", given=v) if v != () else D(a / (n + 1))).limit(
+            0, "!", var=n, to=oo), Eq(n**2, a), ()),
+    Lie("in a series", "a = x² is of second order",
+        lambda v: (D(sin(x) + x**2).step(sin(x) + a, "name", given=v) if v != () else D(sin(x) + a)).series(
+            x + a, "!", var=x, order=2), Eq(x**2, a), ()),
+    Lie("by two premises", "b = a = x² is random: the mean is 1",
+        lambda v: D(x**2 + x).step(a + x, "name", given=Eq(x**2, a)).step(b + x, "again", given=Eq(a, b)).mean(
+            v, "!", over=Normal(x)), b),
+    Lie("in a derivative", "f(x) = x² + x has the slope 2x + 1",
+        lambda v: D(E(f(x), v + x), for_all=x).step(E(f(x), a + x), "name", given=Eq(v, a)).step(
+            E(Derivative(f(x), x), 1), "!", differentiate=x), x**2, b),
+    Lie("in a value", "f(3) = 12, and a = x²",
+        lambda v: D(E(f(x), v + x), for_all=x).step(E(f(x), a + x), "name", given=Eq(v, a)).step(
+            E(f(3), a + 3), "!", substitute={x: 3}), x**2, b),
+    Lie("in an integral", "the integral is 1/3",
+        lambda v: D(E(f(x), v), for_all=x).step(E(f(x), a), "name", given=Eq(v, a)).step(
+            E(Integral(f(x), (x, 0, 1)), a), "!", integrate=(x, 0, 1)), x**2, b),
+]  # fmt: skip
+
 FALSE["points and equations"] = [
     Lie("one point three times", "it is one point",
         lambda v: D((x + 1) ** 2).numeric(x**2 + 2 * x + 1, "!", at=[{x: e} for e in v]), (1, 1, 1), (1, 2, 3)),
