@@ -57,10 +57,14 @@ def reverse_water_filling(variances: ArrayLike, bits: ArrayLike) -> tuple[Array 
     variances = _checks.array("variances", variances, core=1, low=0)
     bits = _checks.array("bits", bits, low=0)
     _checks.broadcast(("variances", variances, 1), ("bits", bits, 0))
+    largest = variances.max(axis=-1)
     with np.errstate(divide="ignore", over="ignore"):
         logs = np.log2(-np.sort(-variances, axis=-1))
+        logs -= np.where(largest > 0, logs[..., 0], 0)[..., None]
         means = (np.cumsum(logs, axis=-1) - 2 * bits[..., None]) / np.arange(1, variances.shape[-1] + 1)
-    level = np.exp2(means.max(axis=-1))
+    power = np.maximum(means.max(axis=-1), -2200)
+    whole = np.floor(power)
+    level = np.ldexp(largest * np.exp2(power - whole), whole.astype(int))
     return (level if level.ndim else float(level)), np.minimum(variances, level[..., None])
 
 

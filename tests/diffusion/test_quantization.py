@@ -46,6 +46,9 @@ def test_no_bits_leave_all_of_the_variance_and_components_without_variance_cost_
     level, errors = reverse_water_filling(variances, 0)
     assert level == 4
     assert errors.tolist() == variances
+    for scale in (1e-300, 1e-5, 0.3, 7e290):
+        uneven = scale * np.array([3.3, 1.7, 3.3, 1e-7])
+        np.testing.assert_array_equal(reverse_water_filling(uneven, 0)[1], uneven)
     level, errors = reverse_water_filling(variances, 2.0)
     assert level == 0.5
     assert errors.tolist() == [0.5, 0, 0.5, 0]
