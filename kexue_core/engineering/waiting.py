@@ -264,8 +264,9 @@ def _waited(k, factor):
     if factor == 1:
         return k
     with np.errstate(over="ignore"):
-        power = factor**k
-        return np.where(power < 2, np.expm1(k * np.log(factor)), power - 1) / (factor - 1)
+        power, last = factor**k, factor ** (k - 1)  # the power may be beyond the largest double, the sum not
+        waited = np.where(power < 2, np.expm1(k * np.log(factor)), power - 1) / (factor - 1)
+        return np.where(power < np.inf, waited, last * (factor / (factor - 1)))
 
 
 def _retries(w, base, factor):

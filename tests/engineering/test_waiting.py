@@ -112,6 +112,12 @@ def test_the_tries_within_a_deadline_are_those_that_are_counted():
         tries_within(1e300, factor=1)
 
 
+def test_times_in_range_are_right_where_the_power_of_the_factor_is_not():
+    corner = 1e-5 * (1 + 1e300)
+    np.testing.assert_array_equal(tries_within([corner * (1 - 1e-13), corner], base=1e-5, factor=1e300), [2, 3])
+    assert wait_quantile(0.8, 0.5, base=1e-5, factor=1e300) == pytest.approx(corner, rel=1e-15)
+
+
 def test_a_time_beside_a_whole_one_is_not_taken_for_it():
     assert tries_within(1e9, factor=1.0) == 10**9 + 1
     for k in (10, 30, 50):
