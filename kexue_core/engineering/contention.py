@@ -52,7 +52,7 @@ def burst_success(clients: ArrayLike, slots: ArrayLike) -> NDArray[np.float64]:
     N, v = _checks.array("clients", clients, low=1), _checks.array("slots", slots, low=1)
     _checks.broadcast(("clients", N, 0), ("slots", v, 0))
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(N == 1, 1.0, np.exp((N - 1) * np.log1p(-1 / v)))[()]
+        return np.where(N == 1, 1.0, np.exp((1 - N) * np.log1p(1 / (v - 1))))[()]
 
 
 def simulate_contention(
