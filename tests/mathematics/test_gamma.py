@@ -199,9 +199,11 @@ def test_the_transformed_line_agrees_with_scipy_and_plancherel(sigma, n):
     assert energy == pytest.approx(2 * np.pi * 4**-sigma * special.gamma(2 * sigma), rel=1e-12)
 
 
-@pytest.mark.parametrize("sigma", [0.6, 3.0, 40.0, 170.0])
-def test_so_many_samples_of_the_line_are_enough(sigma):
-    x, values = gamma_fourier_line(sigma, n=int(np.ceil((8 + sigma / 2) * 80)))
+@pytest.mark.parametrize("sigma", [0.003, 0.03, 0.1, 0.6, 3.0, 40.0, 170.0])
+@pytest.mark.parametrize("wider", [1.0, 1.7])
+def test_so_many_samples_of_the_line_are_enough(sigma, wider):
+    length = wider * max(80, 37 / sigma + np.log(5 * sigma + 60))
+    x, values = gamma_fourier_line(sigma, n=int(np.ceil((8 + sigma / 2) * length)), length=length)
     np.testing.assert_allclose(values, special.gamma(sigma + 1j * x), atol=1e-15 * (1 + sigma) * special.gamma(sigma))
 
 
