@@ -144,8 +144,8 @@ def grad_top_k(x: ArrayLike, k: int, *, axis: int = -1, tau: float = 1.0) -> NDA
     Returns
     -------
     p : (..., n) ndarray
-        In [0, 1], in the order of ``x``; relative error about 1e-16 times ``n`` plus the sum of the ``k`` largest
-        ``|x - x_(k)| / tau``. Within that, sums to ``k`` along ``axis``.
+        In [0, 1], in the order of ``x``; relative error below 1e-15 times ``n - log p_i`` plus the sum of the ``k``
+        largest ``|x - x_(k)| / tau``. Within that, sums to ``k`` along ``axis``.
 
     Raises
     ------

@@ -64,6 +64,21 @@ def test_subsets_are_those_of_an_enumeration(k, spread):
     assert top_k.log_subset_sum(x, k) == pytest.approx(log_z, rel=1e-13, abs=1e-12)
 
 
+def test_the_relative_error_is_below_what_the_docstring_says():
+    worst = 0
+    for seed in range(120):
+        rng = np.random.default_rng(seed)
+        n = int(rng.integers(1, 10))
+        k = int(rng.integers(1, n + 1))
+        x = scores(n, spread=10.0 ** rng.uniform(-2, 3), seed=seed)
+        p, _ = by_enumeration(x, k)
+        largest = np.sort(x)[::-1][:k]
+        seen = p > 1e-290
+        bound = 1e-15 * (n - np.log(p[seen]) + (largest - largest[-1]).sum())
+        worst = max(worst, (np.abs(top_k.grad_top_k(x, k)[seen] / p[seen] - 1) / bound).max())
+    assert 0.01 < worst < 1
+
+
 def test_subsets_are_conditional_poisson_sampling():
     x, rng = scores(6, spread=1.0, seed=3), np.random.default_rng(4)
     draws = rng.random((200_000, 6)) < scipy.special.expit(x)
