@@ -5,6 +5,7 @@ branch cuts, for one.
 """
 
 import contextlib
+import functools
 import itertools
 
 import mpmath
@@ -65,9 +66,15 @@ def pole_inside(part, point):
 
     That is a whole number at which a term has no value, or a zero of a denominator around which an integral diverges.
     """
-    var, *ends = (part.limits[0][0], *(end.subs(point) for end in part.limits[0][1:]))
-    body, is_sum = part.function.subs(point), not isinstance(part, sp.Integral)
+    var, *ends = part.limits[0]
+    ends = [end.subs(point) for end in ends]
+    return _pole(part.function.subs(point), var, *ends, is_sum=not isinstance(part, sp.Integral))
+
+
+@functools.lru_cache(maxsize=1024)
+def _pole(body, var, *ends, is_sum):
     bases = [base for base in _denominators(body) if var in base.free_symbols and not base.atoms(AppliedUndef)]
+    bases = [base for base in bases if not base.is_nonzero]
     if not bases or not all(end.is_extended_real for end in ends):
         return None
     with contextlib.suppress(*_MISSING), time_limit(_LOOK_SECONDS), mpmath.workdps(_DIGITS):
@@ -89,6 +96,7 @@ def _denominators(body):
     """Return what must not vanish for an expression to have a value, in factors."""
     parts = {power.base for power in body.atoms(sp.Pow) if power.exp.is_negative}
     parts |= {_VANISHING[call.func](*call.args) for call in body.atoms(*_VANISHING)}
+    parts = {part for part in parts if not part.is_number}
     factors = {factor.as_base_exp()[0] for part in parts for factor in sp.Mul.make_args(sp.factor(part))}
     return sorted(factors, key=sp.default_sort_key)
 
@@ -109,7 +117,8 @@ def _sign_changes(function, low, high):
         places = [low + s / (1 - s) if mpmath.isfinite(low) else high - s / (1 - s) for s in shares]
     else:
         places = [(2 * s - 1) / (s * (1 - s)) for s in shares]
-    values = [function(place) for place in places]
+    with mpmath.workdps(15):
+        values = [function(place) for place in places]
     for (left, before), (right, after) in itertools.pairwise(zip(places, values)):
         if mpmath.im(before) == mpmath.im(after) == 0 and before * after <= 0 and before != 0:
             yield right if after == 0 else mpmath.findroot(function, (left, right), solver="anderson", maxsteps=60)
