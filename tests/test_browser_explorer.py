@@ -313,6 +313,61 @@ def test_an_address_that_names_no_explorer_of_the_page_is_told(page, address, na
     assert page.problems == []
 
 
+def test_an_address_holds_whatever_a_text_may_hold(page, address):
+    page.goto(f"{address}#query?query=why?&weight=0.1")  # the question mark stands as it was typed
+    box = ready(page, "query")
+    page.wait_for_function("document.querySelector('#query .kx-numbers dd').textContent === '4'")
+    assert box.evaluate(READ)["stops"] == {"query": "why?", "weight": "0.1"}
+    type_in(box, "half \ud83d")  # half a letter, as a cut text has it at its end
+    box.get_by_role("button", name="Copy link").click()
+    page.wait_for_function("document.querySelector('#query .kx-status').textContent === 'copied'")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == f"{address}#query?query=half%20%EF%BF%BD&weight=0.1"
+    assert page.problems == []
+
+
+def test_an_address_changes_the_text_box_that_has_the_focus(page, address):
+    page.goto(address)
+    box = ready(page, "query")
+    text = box.locator("input[type=text]")
+    text.fill("other words")
+    page.evaluate("location.hash = '#query?query=rope'")
+    page.wait_for_function("document.querySelector('#query .kx-numbers dd').textContent === '4'")
+    assert text.evaluate("(e) => e === document.activeElement")
+    assert text.input_value() == "rope"
+    text.fill(" soft & max ")  # blanks around an example stay while one types
+    assert text.input_value() == " soft & max "
+
+
+def test_what_is_typed_before_an_explorer_is_unpacked_counts(page, address, explorers):
+    page.goto(address)
+    assert page.locator("#query.kx-ready").count() == 0
+    type_in(page.locator("#query"), "early")
+    assert ready(page, "query").evaluate(READ)["numbers"] == numbers(explorers["query"], query="early")
+
+
+def type_in(box, text):
+    box.locator("input[type=text]").evaluate(
+        "(input, text) => { input.value = text; input.dispatchEvent(new Event('input')); }", text
+    )
+
+
+def test_a_move_does_not_write_over_the_place_that_is_gone_to_after_it(page, address):
+    page.goto(address)
+    ready(page, "line").locator("input[type=range]").press("End")
+    page.evaluate("location.hash = '#place'")
+    page.wait_for_timeout(500)
+    assert page.evaluate("location.hash") == "#place"
+
+
+def test_a_link_works_where_the_browser_refuses_to_change_the_address(page, address):
+    page.goto(address)
+    page.evaluate("() => { history.replaceState = () => { throw new DOMException('too many', 'SecurityError'); }; }")
+    page.locator("#go").click()
+    page.wait_for_function("document.querySelector('#wave .kx-picture').ariaLabel.includes('1000')")
+    assert page.problems == []
+
+
 def test_a_button_copies_the_address_and_says_so(page, address):
     page.goto(address)
     box = ready(page, "wave")
@@ -375,6 +430,36 @@ def test_dragging_over_the_picture_moves_the_control(browser, address, touch):
             )
         )
         assert gap < right["width"] / 60
+    context.close()
+
+
+def test_a_finger_that_scrolls_the_page_over_a_picture_moves_nothing(browser, address):
+    context = browser.new_context(offline=True, viewport={"width": 390, "height": 844}, has_touch=True)
+    page = context.new_page()
+    page.goto(address)
+    box = ready(page, "line")
+    page.evaluate("document.body.style.paddingBottom = '1500px'")
+    before, top = box.evaluate(READ), page.evaluate("scrollY")
+    picture = box.locator(".kx-picture").bounding_box()
+    x, y = picture["x"] + 0.8 * picture["width"], picture["y"] + 0.5 * picture["height"]
+    finger = context.new_cdp_session(page)
+    for step in range(12):
+        kind = "touchMove" if step else "touchStart"
+        finger.send("Input.dispatchTouchEvent", {"type": kind, **at(x, y - 15 * step)})
+        page.wait_for_timeout(20)
+    finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    page.wait_for_function("(top) => scrollY > top + 50", arg=top)
+    assert box.evaluate(READ) == before
+    context.close()
+
+
+def test_the_chosen_button_stands_out_in_the_colours_of_the_system(browser, address):
+    context = browser.new_context(offline=True, forced_colors="active")
+    page = context.new_page()
+    page.goto(address)
+    faces = ready(page, "wave").locator(".kx-options span")
+    colours = faces.evaluate_all("(all) => all.map((e) => getComputedStyle(e).backgroundColor)")
+    assert len(set(colours)) == len(colours) == 2
     context.close()
 
 

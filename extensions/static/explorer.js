@@ -112,7 +112,7 @@
     function write(control) {
       if (control.kind === "buttons") control.inputs.forEach((input, i) => (input.checked = i === control.at));
       else if (control.kind === "text") {
-        if (control.inputs[0] !== document.activeElement) control.inputs[0].value = name(control);
+        if (control.inputs[0].value.trim() !== name(control).trim()) control.inputs[0].value = name(control);
       } else {
         control.inputs[0].value = control.at;
         control.inputs[0].setAttribute("aria-valuetext", name(control));
@@ -120,17 +120,14 @@
       }
     }
 
-    const hash = () => `#${explorer.id}?${controls.map((c) => `${c.name}=${encodeURIComponent(key(c))}`).join("&")}`;
+    const written = (text) => encodeURIComponent(text.replace(/\p{Cs}/gu, "\ufffd")); // half a letter has no address
+    const hash = () => `#${explorer.id}?${controls.map((c) => `${c.name}=${written(key(c))}`).join("&")}`;
 
     function moved() {
       part(".kx-note[role=alert]")?.remove();
       show();
       clearTimeout(address); // browsers allow few changes of the address in a second
-      address = setTimeout(() => {
-        try {
-          history.replaceState(history.state, "", hash());
-        } catch {} // too many, or a page inside another one: the picture counts
-      }, 300);
+      address = setTimeout(() => keep(hash()), 300);
     }
 
     // The stop that is called so, or for a number the nearest one; −1 for what has none.
@@ -163,17 +160,27 @@
       if (lost.length) tell(explorer, lost.join(", "));
     }
 
-    for (const control of controls)
-      for (const input of control.inputs)
-        input.addEventListener("input", () => {
-          if (control.kind === "text") {
-            const index = control.names.indexOf(input.value.trim());
-            control.at = index >= 0 ? index : input.value;
-          } else control.at = Number(input.value);
-          moved();
-        });
+    function read(control) {
+      const { value } = control.inputs[0];
+      if (control.kind === "buttons") control.at = Math.max(0, control.inputs.findIndex((input) => input.checked));
+      else if (control.kind === "slider") control.at = Number(value);
+      else {
+        const index = control.names.indexOf(value.trim());
+        control.at = index >= 0 ? index : value;
+      }
+    }
 
-    drags(image, data.drags, (index, stop) => ((controls[index].at = stop), moved()), current);
+    for (const control of controls)
+      for (const input of control.inputs) input.addEventListener("input", () => (read(control), moved()));
+
+    function move(index, stop) {
+      const before = controls[index].at;
+      controls[index].at = stop;
+      moved();
+      return before;
+    }
+
+    drags(image, data.drags, move, current);
 
     part(".kx-copy").addEventListener("click", async () => {
       const link = location.href.split("#")[0] + hash();
@@ -193,11 +200,7 @@
       setTimeout(() => (part(".kx-copy").textContent = "Copy link"), 1500);
     });
 
-    // A browser may remember where its form stood: show that.
-    for (const control of controls) {
-      if (control.kind === "buttons") control.at = Math.max(0, control.inputs.findIndex((input) => input.checked));
-      if (control.kind === "slider") control.at = Number(control.inputs[0].value);
-    }
+    controls.forEach(read); // the browser or the reader may have moved them already
     show();
     Object.assign(explorer, { compute, format }); // the tests compare a twin with Python through them
     explorer.classList.add("kx-ready");
@@ -221,17 +224,17 @@
   function drags(image, rules, move, current) {
     if (!rules.length) return;
     image.dataset.drag = [...new Set(rules.map((rule) => rule.direction))].sort().join("");
-    let held = null; // the rules of the panel where the pointer went down
+    let held = null, before; // the rules of the panel where the pointer went down; where their controls stood
     const follow = (event) => {
       const svg = image.children[held[0].panel];
       const { x, y } = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
-      for (const { control, direction, places, of } of held) {
+      return held.map(({ control, direction, places, of }) => {
         const at = direction === "x" ? x : y;
         const stops = places[of[Math.max(current(), 0)]];
         let best = 0;
         stops.forEach((place, i) => Math.abs(place - at) < Math.abs(stops[best] - at) && (best = i));
-        move(control, best);
-      }
+        return move(control, best);
+      });
     };
     image.addEventListener("pointerdown", (event) => {
       const svg = event.target.closest(".kx-picture > svg");
@@ -240,10 +243,14 @@
       held = mine;
       image.setPointerCapture(event.pointerId);
       event.preventDefault(); // do not mark the letters of the picture
-      follow(event);
+      before = follow(event);
     });
     image.addEventListener("pointermove", (event) => held && follow(event));
-    for (const kind of ["pointerup", "pointercancel"]) image.addEventListener(kind, () => (held = null));
+    image.addEventListener("pointerup", () => (held = null));
+    image.addEventListener("pointercancel", () => {
+      held?.forEach(({ control }, i) => move(control, before[i])); // the finger scrolls the page
+      held = null;
+    });
   }
 
   const ready = (explorer) => started.get(explorer) ?? (started.set(explorer, start(explorer)), started.get(explorer));
@@ -268,10 +275,16 @@
     }
   }
 
+  function keep(hash) {
+    try {
+      history.replaceState(history.state, "", hash);
+    } catch {} // too many, or a page inside another one: the picture counts
+  }
+
   let stray; // what was said of an address that names no explorer of the page
 
   async function go(hash) {
-    const [id, query] = hash.replace(/^#/, "").split("?", 2);
+    const [, id, query] = /^#?([^?]*)(?:\?(.*))?/.exec(hash);
     const explorer = document.getElementById(decoded(id));
     stray?.remove();
     if (!explorer?.classList.contains("kx-explorer")) {
@@ -294,10 +307,13 @@
     if (link.href.split("#")[0] !== here || !link.hash.includes("?")) return;
     event.preventDefault(); // the same link works a second time, and nothing is loaded
     clearTimeout(address);
-    history.replaceState(history.state, "", link.hash);
+    keep(link.hash);
     go(link.hash);
   });
-  addEventListener("hashchange", () => go(location.hash));
+  addEventListener("hashchange", () => {
+    clearTimeout(address);
+    go(location.hash);
+  });
 
   // Unpack when the explorer comes near, so that a page with several opens at once.
   const seen = new IntersectionObserver(
