@@ -266,6 +266,48 @@ def test_what_is_typed_is_never_taken_for_markup(page, site):
     assert page.locator("#kx-search img, #kx-search script").count() == 0
 
 
+def test_results_come_where_the_address_cannot_be_written(page, site):
+    go(page, site, SEARCH)
+    box, status = page.locator("#kx-page-query"), page.locator("[role=status]")
+    box.fill("rope")
+    page.locator("#kx-page-list a").first.wait_for()
+    box.evaluate("(e) => { e.value = 'zzzz \\ud83d'; e.dispatchEvent(new Event('input')); }")  # half a letter
+    page.wait_for_function("location.search.startsWith('?q=zzzz')")
+    assert status.text_content() == "No sections."
+    page.evaluate("() => { history.replaceState = () => { throw new DOMException('too many', 'SecurityError'); }; }")
+    box.fill("monarch")
+    page.wait_for_function("document.querySelector('#kx-page-list a')")
+    assert "section" in status.text_content()
+
+
+def test_a_search_that_could_not_be_loaded_is_tried_again(page, site):
+    page.route("**/search-engine.js", lambda route: route.abort(), times=1)
+    go(page, site, CHAPTER)
+    page.keyboard.press("Control+k")
+    page.keyboard.type("mon")
+    page.locator(".kx-search-status", has_text="could not be loaded").wait_for()
+    page.keyboard.type("arch")
+    page.get_by_role("option").first.wait_for()
+    page.problems.clear()
+
+
+def test_a_key_event_without_a_key_is_no_error(page, site):
+    go(page, site, CHAPTER)
+    page.evaluate("dispatchEvent(new Event('keydown'))")  # as a browser sends it when it fills a form
+
+
+def test_what_is_marked_and_what_is_found_stand_out_in_the_colours_of_the_system(browser, site):
+    context = browser.new_context(offline=True, forced_colors="active", color_scheme="dark")
+    page = context.new_page()
+    go(page, site, f"{SEARCH}?q=matrix")
+    chosen, other = page.get_by_role("option", selected=True).first, page.get_by_role("option", selected=False).first
+    chosen.wait_for()
+    assert [e.evaluate("(e) => getComputedStyle(e).outlineStyle") for e in (chosen, other)] == ["solid", "none"]
+    ground = chosen.locator("mark").first.evaluate("(e) => getComputedStyle(e).backgroundColor")
+    assert ground == "rgb(255, 255, 0)"  # the letters are black there
+    context.close()
+
+
 def test_pages_hold_one_search_and_nothing_of_the_theme_s(page, site):
     assert not (site / "search.html").exists()
     assert not (site / "searchindex.js").exists()

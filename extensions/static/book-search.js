@@ -19,7 +19,11 @@
     const come = (done, failed) => {
       const element = make("script", { src: new URL(name, HERE) });
       element.onload = done;
-      element.onerror = () => failed(new Error(name));
+      element.onerror = () => {
+        scripts.delete(name); // the next use asks again
+        engine = null;
+        failed(new Error(name));
+      };
       document.head.append(element);
     };
     if (!scripts.has(name)) scripts.set(name, new Promise(come));
@@ -185,7 +189,9 @@
     place.replaceChildren(box, status, list, more);
     const search = combobox(box, list, status, 20, (query, rest) => {
       more.hidden = !rest;
-      history.replaceState(null, "", query ? `?q=${encodeURIComponent(query)}` : location.pathname);
+      try {
+        history.replaceState(null, "", query ? `?${new URLSearchParams({ q: query })}` : location.pathname);
+      } catch {} // too many: the results count
     });
     more.addEventListener("click", search.more);
     box.value = new URLSearchParams(location.search).get("q") || "";
@@ -230,7 +236,7 @@
     start();
   });
   window.addEventListener("keydown", (event) => {
-    if (event.key.toLowerCase() !== "k" || !(event.ctrlKey || event.metaKey) || event.shiftKey || event.altKey) return;
+    if (event.key?.toLowerCase() !== "k" || !(event.ctrlKey || event.metaKey) || event.shiftKey || event.altKey) return;
     event.preventDefault();
     event.stopImmediatePropagation(); // the theme listens too, for a box that is not there
     start();
