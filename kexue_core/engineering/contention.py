@@ -176,8 +176,8 @@ def offered_load(
     _checks.broadcast(("a", a, 0), ("load", load, 0))
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         p = np.maximum(a, 1.0) ** -exponent
-        tries = np.where(n * p < 1e-9, n, -np.expm1(n * np.log1p(-p)) / p)
-        return _checks.result(np.asarray(load * np.minimum(1 + budget, tries)), "load and n")
+        tries = np.where(p > 0, -np.expm1(n * np.log1p(-p)) / p, n)
+        return _checks.result(np.asarray(load * np.minimum(min(1 + budget, n), tries)), "load and n")
 
 
 def _messages(rng, delay, spread):

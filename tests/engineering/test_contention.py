@@ -110,7 +110,10 @@ def test_the_load_is_that_of_the_mean_number_of_tries():
     for exponent, n in itertools.product((1.0, 2.0, 3.0), (1, 2, 5, 40)):
         q = 1 - np.minimum(1, a**-exponent)
         np.testing.assert_allclose(offered_load(a, 0.7, n, exponent=exponent), 0.7 * expected_tries(q, n), rtol=1e-6)
-    assert offered_load(1e150, 0.5, 3) == 1.5
+    assert offered_load(1e150, 0.5, 3) == offered_load(1e300, 0.5, 3) == 1.5
+    rare = 5e-16  # n tries of it: n (1 - (n - 1) rare / 2), and what follows is below rounding
+    expected = 1e6 * (1 - 999_999 * rare / 2)
+    assert offered_load(1 / rare, 1.0, 10**6, exponent=1) == pytest.approx(expected, rel=1e-15)
     np.testing.assert_array_equal(offered_load(a, 0.7, 5, budget=0.0), 0.7)
     assert (offered_load(a, 0.7, 5, budget=0.1) <= 0.7 * 1.1).all()
 
