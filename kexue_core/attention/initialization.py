@@ -252,7 +252,7 @@ def truncated_normal_std(cut: ArrayLike = 2.0) -> NDArray[np.float64]:
     top = np.minimum(cut, 9.0)  # beyond 9 the variance differs from 1 by less than rounding
     u = (nodes + 1) / 2
     density = weights * np.exp(-((top[..., None] * u) ** 2) / 2)
-    return (top * np.sqrt((density * u**2).sum(axis=-1) / density.sum(axis=-1)))[()]
+    return np.minimum(top * np.sqrt((density * u**2).sum(axis=-1) / density.sum(axis=-1)), 1.0)[()]
 
 
 def sample_weights(

@@ -157,6 +157,7 @@ def test_truncation_has_its_limits_and_does_not_cancel():
     a = np.geomspace(1e-3, 30, 200)
     assert (np.diff(truncated_normal_std(a)) >= -1e-14).all()
     assert truncated_normal_std(40.0) == pytest.approx(1, abs=1e-14)
+    assert truncated_normal_std(np.linspace(7, 12, 500)).max() <= 1
     with pytest.raises(ValueError, match=r"^cut must be positive, got 0"):
         truncated_normal_std(0.0)
 
