@@ -463,6 +463,15 @@ def test_the_chosen_button_stands_out_in_the_colours_of_the_system(browser, addr
     context.close()
 
 
+def test_on_paper_a_dark_page_s_pictures_are_dark_on_white(page, address):
+    page.goto(address)
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    shown = "getComputedStyle(document.querySelector('#wave .kx-picture svg')).filter"
+    assert "invert" in page.evaluate(shown)
+    page.emulate_media(media="print")
+    assert page.evaluate(shown) == "none"
+
+
 def at(x, y):
     return {"touchPoints": [{"x": x, "y": y}]}
 
