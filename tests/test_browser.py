@@ -57,6 +57,18 @@ def test_a_page_is_quiet_fits_a_phone_and_violates_no_rule_of_wcag_a_and_aa(requ
         check_for_everyone(page, [], page_name)
 
 
+def test_a_dark_page_is_printed_light_and_is_dark_again(page, site):
+    open_page(page, site, FIRST)
+    set_scheme(page, "dark")
+    page.evaluate(
+        """() => { window.printed = [];
+        for (const kind of ["beforeprint", "afterprint"])
+            addEventListener(kind, () => printed.push(document.documentElement.dataset.theme)); }"""
+    )
+    page.pdf()
+    assert page.evaluate("printed") == ["light", "dark"]
+
+
 def check_for_everyone(page, found, page_name):
     """Check a page on small screens, on paper and with axe; what was found before counts too.
 

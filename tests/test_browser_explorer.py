@@ -463,16 +463,6 @@ def test_the_chosen_button_stands_out_in_the_colours_of_the_system(browser, addr
     context.close()
 
 
-def test_on_paper_a_dark_page_s_pictures_are_dark_on_white(page, address):
-    page.goto(address)
-    page.evaluate("document.documentElement.dataset.theme = 'dark'")
-    shown = """() => { const { filter, backgroundColor } = getComputedStyle(document.querySelector("#wave svg"));
-        return [filter.includes("invert"), backgroundColor]; }"""
-    assert page.evaluate(shown) == [True, "rgba(0, 0, 0, 0)"]
-    page.emulate_media(media="print")
-    assert page.evaluate(shown) == [False, "rgb(255, 255, 255)"]
-
-
 def at(x, y):
     return {"touchPoints": [{"x": x, "y": y}]}
 
