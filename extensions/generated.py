@@ -134,8 +134,8 @@ def _placed(slug, where):
     """Return a place in a source as one says it outside of the chapter, where "the article" is not known."""
     if re.search(r"kexue\.fm/|arXiv:", where):
         return where
-    numbers = " and ".join(article["number"] for article in cite.originals(slug))
-    return f"kexue.fm/archives/{numbers}, {where.removeprefix('the article, ')}"
+    (article,) = cite.originals(slug)  # of several a place names its own
+    return f"kexue.fm/archives/{article['number']}, {where.removeprefix('the article, ')}"
 
 
 def totals():

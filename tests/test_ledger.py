@@ -152,6 +152,13 @@ def test_a_place_is_told_with_its_article_where_the_chapter_is_not_read(where, p
     assert generated._placed("two", where) == placed
 
 
+def test_a_place_in_one_of_several_articles_names_it(monkeypatch):
+    monkeypatch.setattr(generated.cite, "originals", lambda slug: [{"number": "41"}, {"number": "42"}])
+    assert generated._placed("two", "kexue.fm/archives/42, last step") == "kexue.fm/archives/42, last step"
+    with pytest.raises(ValueError, match="too many values"):
+        generated._placed("two", "the article, last step")
+
+
 @pytest.mark.parametrize("slug", chapters.slugs())
 def test_an_erratum_reads_as_sentences_on_the_page_of_all_errata(slug):
     for data in generated.outputs(slug, generated.ERRATUM):
