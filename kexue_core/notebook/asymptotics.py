@@ -154,11 +154,15 @@ def _too_high(heights, is_sum):
     values = [value / heights[0][0][1] for row in heights for _, value in row]
     if any(abs(mpmath.im(value)) > _TIE * abs(value) or mpmath.re(value) < 0 for value in values):
         return False
-    weights = (lambda x: x, lambda x: x * mpmath.log(x))
-    return any(
-        all(_grows([weight(row[k][0]) * abs(row[k][1]) for row in heights]) for k in range(_PLACES))
-        for weight in weights
-    )
+    rows = [[(row[k][0], row[k][0] * abs(row[k][1])) for row in heights] for k in range(_PLACES)]
+    return all(_grows([value for _, value in row]) for row in rows) or all(map(_falls_as_a_logarithm, rows))
+
+
+def _falls_as_a_logarithm(row):
+    """Tell whether values at growing places fall no faster than 1/log x; a power falls by the same share each time."""
+    one, two, three = (value for _, value in row)
+    slower = mpmath.log(two / three) < 0.9 * mpmath.log(one / two)
+    return slower and _grows([value * mpmath.log(x) for x, value in row])
 
 
 def _grows(values):

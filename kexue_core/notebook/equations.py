@@ -8,6 +8,7 @@ import sympy as sp
 from sympy.core.function import AppliedUndef
 
 from kexue_core.notebook.conditions import ENDLESS
+from kexue_core.notebook.matrices import with_plain_traces
 from kexue_core.notebook.premises import insert
 from kexue_core.notebook.refusal import short
 from kexue_core.notebook.wellformed import bound_variables
@@ -57,6 +58,7 @@ def follows(before, after, conditions, exactly=False):
     if isinstance(before, sp.MatrixBase) or getattr(before, "is_Matrix", False):
         good = any(is_zero(after - sign * before, conditions) for sign in (1, -1))
         return good, "", f"residual {after - before}"
+    before, after = map(with_plain_traces, (before, after))
     kind, solutions = _nature(before, conditions)
     if kind == "identity":
         if is_zero(after, conditions):

@@ -91,9 +91,15 @@ def against(given, lines):
 def tied(given, moving, line):
     """Say which symbol of a line is tied by identities to one that is to move while the others rest, or return "".
 
-    The value of an unknown function is no such symbol, and what an identity has eliminated is in no line any more.
+    What moves on both sides of an identity with an unknown function, as in f(x) = a x, tells what the function is, and
+    ties nothing. What an identity has eliminated is in no line any more.
     """
-    left, moved = [identity for identity in given if not identity.has(AppliedUndef)], set(moving)
+    moved = set(moving)
+    left = [
+        identity
+        for identity in given
+        if not (identity.has(AppliedUndef) and all(side.free_symbols & moved for side in identity.args))
+    ]
     while (found := next((identity for identity in left if identity.free_symbols & moved), None)) is not None:
         left.remove(found)
         sides = [side.free_symbols for side in found.args]
@@ -130,7 +136,7 @@ def fault(given):
 def _false(identity):
     """Say why an identity is no definition and no constraint that the assumptions allow, or return an empty string."""
     left, right = identity.args
-    if identity.has(AppliedUndef) or getattr(left, "is_Matrix", False):
+    if identity.has(AppliedUndef) or identity.atoms(sp.MatrixSymbol) or getattr(left, "is_Matrix", False):
         return ""
     lone = left.free_symbols ^ right.free_symbols
     if not lone:

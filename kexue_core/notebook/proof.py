@@ -117,6 +117,8 @@ def _difference(old, new):
     old, new = (line.as_explicit() if _mixed(line, other) else line for line, other in ((old, new), (new, old)))
     if isinstance(old, sp.MatrixBase) and old.shape != new.shape:
         raise StepError(f"matrices of different shape: {old.shape} and {new.shape}")
+    if len({getattr(line, "is_Matrix", False) for line in (old, new)}) > 1:
+        raise StepError(f"only one of both lines is known to be a matrix: {old} and {new}")
     return old - new
 
 

@@ -652,6 +652,24 @@ FALSE["a symbol that rests while its premise moves"] = [
     Lie("in an integral", "the integral is 1/3",
         lambda v: D(E(f(x), v), for_all=x).step(E(f(x), a), "name", given=Eq(v, a)).step(
             E(Integral(f(x), (x, 0, 1)), a), "!", integrate=(x, 0, 1)), x**2, b),
+    Lie("the value of a function in a mean", "a = f(x) is random: for f(x) = x the mean is 1",
+        lambda v: D(f(v) * x).step(a * x, "name", given=Eq(f(v), a)).mean(0, "!", over=Normal(x)), x, y),
+    Lie("the slope of a function in a mean", "for f(x) = x²/2 the mean is 1",
+        lambda v: D(Derivative(f(v), v) * x).step(a * x, "name", given=Eq(Derivative(f(v), v), a)).mean(
+            0, "!", over=Normal(x)), x, y),
+    Lie("the value of a function by two premises", "b = a = f(x) is random",
+        lambda v: D(f(v) * x).step(a * x, "name", given=Eq(f(v), a)).step(b * x, "again", given=Eq(a, b)).mean(
+            0, "!", over=Normal(x)), x, y),
+    Lie("the value of a function in a limit", "for f(x) = 1/x the limit is 1",
+        lambda v: D(f(v) * x).step(a * x, "name", given=Eq(f(v), a)).limit(oo, "!", var=x, to=oo), x, y),
+    Lie("the value of a function in a derivative", "g = f is any function",
+        lambda v: D(E(g(x), f(v)), for_all=x).step(E(g(x), a), "name", given=Eq(f(v), a)).step(
+            E(Derivative(g(x), x), 0), "!", differentiate=x), x, y),
+    Lie("the value of a function in an integral", "for f(x) = x the integral is y³/3",
+        lambda v: D(E(g(x), f(v) * x), for_all=x).step(E(g(x), a * x), "name", given=Eq(f(v), a)).step(
+            E(Integral(g(x), (x, 0, y)), a * y**2 / 2), "!", integrate=(x, 0, y)), x, t),
+    Lie("what a function is ties nothing", "f(x) = a x: the mean is a",
+        lambda v: D(f(x) * x).step(a * x**2, "name", given=Eq(f(x), a * x)).mean(v, "!", over=Normal(x)), 1, a),
 ]  # fmt: skip
 
 FALSE["points and equations"] = [
@@ -1395,6 +1413,9 @@ FALSE["divergence that is seen"] = [
     Lie("odd and even terms", "the alternating series converges, its halves do not",
         lambda v: D(Sum((-1) ** (k + 1) / k**v, (k, 1, oo))).step(
             Sum(1 / (2 * k - 1) ** v, (k, 1, oo)) - Sum(1 / (2 * k) ** v, (k, 1, oo)), "!"), 1, 2),
+    Lie("just above the harmonic series", "at p = 1 both sums are infinite",
+        lambda v: D(Sum(1 / k**v - 1 / (k + 1) ** v, (k, 1, oo))).step(
+            Sum(1 / k**v, (k, 1, oo)) - Sum(1 / (k + 1) ** v, (k, 1, oo)), "!"), 1, Rational(101, 100)),
     Lie("a reordered series", "one positive, two negative terms: half of log 2",
         lambda v: D(Sum((-1) ** (k + 1) / k, (k, 1, oo))).step(
             Sum(1 / (2 * k - 1) - 1 / (4 * k - 2) - 1 / (4 * k), (k, 1, oo)), "!"), 0),
@@ -1489,6 +1510,10 @@ FALSE["traces"] = [
         lambda v: D(Trace(A * B)).step(v, "!"), Trace(A) * Trace(B), Trace(B * A)),
     Lie("squares", "ABAB is not AABB",
         lambda v: D(Trace(A * B * A * B)).step(Trace(v), "!"), A * A * B * B, B * A * B * A),
+    Lie("traces in an equation", "the unit matrix: n, not n²",
+        lambda v: D(E(x, Trace(A * B))).step(E(x, v), "!"), Trace(A) * Trace(B), Trace(B * A)),
+    Lie("a trace by its name", "y is the trace, not its square",
+        lambda v: D(E(x, Trace(A * B) + 1)).step(E(x, v + 1), "!", given=Eq(Trace(A * B), y)), y**2, y),
     Lie("a lost transpose", "A symmetric or not", lambda v: D(Trace(A.T * B)).step(Trace(v), "!"), A * B, B.T * A),
     Lie("a similarity", "it keeps the trace of B", lambda v: D(Trace(A.I * B * A)).step(Trace(v), "!"), A, B),
     Lie("the trace of an inverse", "2 and 1/2",
