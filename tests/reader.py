@@ -54,7 +54,8 @@ class ChapterPages:
         listen(page)
         page.goto((self.site / f"chapters/{slug}.html").as_uri())
         page.wait_for_load_state("load")
-        for late in page.locator(".kx-explorer, .cell_output img, footer").all():  # what comes late comes near
+        # what comes late comes near; elements and not locators, which look through the page again for each of them
+        for late in page.query_selector_all(".kx-explorer, .cell_output img, footer"):
             late.scroll_into_view_if_needed()
         page.evaluate("document.fonts.ready.then(() => true)")
         page.shift, page.moved = page.evaluate("[window.shift, window.moved]")

@@ -166,7 +166,7 @@ def violations(page, only, context="document", **options):
 def set_scheme(page, scheme):
     """Have the reader's system ask for a light or a dark page."""
     page.emulate_media(color_scheme=scheme)
-    page.locator(f"html[data-theme={scheme}]").wait_for(state="attached")
+    page.wait_for_function("(scheme) => document.documentElement.dataset.theme === scheme", arg=scheme)
 
 
 def contrast(page):

@@ -578,14 +578,16 @@ def test_without_javascript_the_page_says_so(browser, address):
 def test_every_stop_of_a_chapter_shows_what_draw_computes(chapter_page, slug):
     page = chapter_page
     explorers = run_chapter(slug).explorers
-    assert [box.get_attribute("id") for box in page.locator(".kx-explorer").all()] == list(explorers)
-    for name, explorer in explorers.items():
-        box = ready(page, name)
+    boxes = page.query_selector_all(".kx-explorer")  # a locator would look through the page again at each call
+    assert [box.get_attribute("id") for box in boxes] == list(explorers)
+    for box, explorer in zip(boxes, explorers.values()):
+        box.scroll_into_view_if_needed()
+        page.wait_for_function("(box) => box.classList.contains('kx-ready')", arg=box)
         check_every_stop(box, explorer)
         slider = next((name for name, control in explorer.controls.items() if control.kind == "slider"), None)
         if slider:  # the keyboard's way is the browser's own: one control stands for all
             control = explorer.controls[slider]
-            box.locator(f"[data-control={slider}]").press("End")
+            box.query_selector(f"[data-control={slider}]").press("End")
             assert box.evaluate(READ)["numbers"] == numbers(explorer, **{slider: control.stops[-1]})
             set_stop(box, slider, control.start)
     assert page.problems == []
