@@ -9,12 +9,13 @@ import pytest
 
 try:
     import psutil
-except ImportError:  # the library alone is tested: what a test's children cost is not counted
+except ImportError:  # the library alone is tested, without a browser
     psutil = None
 
 MISSING = "no browser; Debian: apt-get install chromium; elsewhere: .venv/bin/playwright install chromium"
 COSTS = pytest.StashKey()  # of each test: its processor seconds, and the chapter that it looks at
 SPENT = pytest.StashKey()  # processor seconds up to the end of the last test
+BROWSERS = pytest.StashKey()  # those of browsers, up to the end of the last test that has one
 
 
 @pytest.fixture(scope="session")
@@ -88,10 +89,15 @@ def chapter_of(item):
 
 
 def spent():
-    """Return the processor seconds of this process and of what it started, the living and the dead."""
-    own = os.times()
-    total = own.user + own.system + own.children_user + own.children_system
-    for child in psutil.Process().children(recursive=True) if psutil else ():
+    """Return the processor seconds of this process and of what it started and what has ended."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def spent_by_browsers():
+    """Return the processor seconds of what this process started and what still runs."""
+    total = 0.0
+    for child in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error):
             times = child.cpu_times()
             total += times.user + times.system + times.children_user + times.children_system
@@ -101,13 +107,18 @@ def spent():
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item):
     """Note what a test costs with its fixtures: what was spent since the test before."""
-    before = item.config.stash.get(SPENT, None) or spent()
+    stash = item.config.stash
+    before = stash.get(SPENT, None) or spent()
     try:
         return (yield)
     finally:
-        after = item.config.stash[SPENT] = spent()
-        seconds = max(0.0, after - before)  # a browser that has ended is forgotten
-        item.config.stash.setdefault(COSTS, {})[item.nodeid] = seconds, chapter_of(item)
+        stash[SPENT] = spent()
+        seconds = stash[SPENT] - before
+        if item.get_closest_marker("browser"):  # to look through all processes takes longer than most other tests
+            now = spent_by_browsers()
+            seconds += max(0.0, now - stash.get(BROWSERS, 0.0))  # a browser that has ended is forgotten
+            stash[BROWSERS] = now
+        stash.setdefault(COSTS, {})[item.nodeid] = seconds, chapter_of(item)
 
 
 @pytest.hookimpl(optionalhook=True)
