@@ -63,11 +63,12 @@ def gaussian_mean_time(t: ArrayLike, u: ArrayLike, std: ArrayLike) -> NDArray[np
 
 def _mean_time(t, u, std):
     T, U = np.hypot(t, std), np.hypot(u, std)
-    b = (t + u) * (T / (T + U))
+    b = (t + u) / (1 + U / T)
     # The plain condition, a quadratic with T - U and t U - u T in it, cancels for large std and short steps; here both
-    # differences are multiplied out. Ratios of lengths only: products of tiny times would underflow.
-    a = (t - u) / (T + U) * ((t + u) / T) / (t * (U / T) + u)
-    return 2 * b / (1 + np.sqrt(1 + 4 * a * b))
+    # differences are multiplied out. Ratios of lengths only, and their roots: products of lengths leave the range.
+    ratio = (t - u) / T * ((t + u) / T) / (1 + U / T)
+    root = np.hypot(1, 2 * np.sqrt(ratio) * (np.sqrt(b) / np.sqrt(t / T * U + u)))
+    return np.clip(2 * b / (1 + root), u, t)
 
 
 def fit_mean_direction(

@@ -54,6 +54,21 @@ def test_the_mean_time_keeps_its_digits_where_the_plain_quadratic_cancels(t, u, 
     assert u < s < t
 
 
+@pytest.mark.parametrize(
+    ("t", "u", "std", "s"),
+    [(1e300, 1e-300, 0.0, 2**0.5), (1e154, 1e-155, 0.0, 0.2**0.5), (1e308, 1.0, 1e308, 4.873902956948624e307)],
+)
+def test_the_mean_time_lies_in_its_step_where_products_of_times_leave_the_range(t, u, std, s):
+    assert gaussian_mean_time(t, u, std) == pytest.approx(s, rel=1e-14)
+
+
+def test_the_mean_time_of_the_shortest_steps_is_not_rounded_out_of_them():
+    u = np.random.default_rng(0).uniform(1, 2, 10_000)
+    t = np.nextafter(u, 3)
+    s = gaussian_mean_time(t, u, 10.0 ** np.arange(-5, 6)[:, None])
+    assert ((u <= s) & (s <= t)).all()
+
+
 @pytest.mark.parametrize("std", [0.05, 1.0, 10.0])
 def test_one_amed_step_at_the_mean_time_samples_gaussian_data_exactly(std):
     t, u, x = 80.0, 0.002, np.array([[80.0, -30.0], [5.0, 120.0]])
