@@ -48,7 +48,7 @@ def success_probability(q: ArrayLike, n: int) -> NDArray[np.float64]:
     """
     q, n = _arguments(q, n)
     with np.errstate(divide="ignore"):
-        return -np.expm1(n * np.log1p(q - 1))
+        return 0.0 - np.expm1(n * np.log1p(q - 1))  # a minus sign in place of 0 would make -0
 
 
 def expected_tries(q: ArrayLike, n: int) -> NDArray[np.float64]:

@@ -37,6 +37,10 @@ def test_the_laws_are_the_sums_over_all_outcomes(n):
     np.testing.assert_allclose(expected_wait(Q, n, Backoff(1, 2)), expected[2], rtol=1e-13, atol=1e-300)
 
 
+def test_without_hope_the_probability_is_a_plain_zero():
+    assert not np.signbit(success_probability([1.0, 0.5], 3)).any()
+
+
 def test_the_closed_form_has_its_critical_case():
     q, f, b, k, n = sympy.symbols("q f b k n", positive=True)
     total = sympy.summation(q**k * f ** (k - 1) * b, (k, 1, n - 1))
