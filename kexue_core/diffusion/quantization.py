@@ -63,7 +63,7 @@ def reverse_water_filling(variances: ArrayLike, bits: ArrayLike) -> tuple[Array 
         logs -= np.where(largest > 0, logs[..., 0], 0)[..., None]
         means = (np.cumsum(logs, axis=-1) - 2 * bits[..., None]) / np.arange(1, variances.shape[-1] + 1)
     power = np.maximum(means.max(axis=-1), -2200)
-    whole = np.floor(power)
+    whole = np.ceil(power)  # a factor above 1 could carry the largest variance out of range
     level = np.ldexp(largest * np.exp2(power - whole), whole.astype(int))
     return (level if level.ndim else float(level)), np.minimum(variances, level[..., None])
 

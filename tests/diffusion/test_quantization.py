@@ -53,6 +53,7 @@ def test_no_bits_leave_all_of_the_variance_and_components_without_variance_cost_
     assert level == 0.5
     assert errors.tolist() == [0.5, 0, 0.5, 0]
     assert reverse_water_filling(np.zeros(3), 1.0)[0] == 0
+    assert reverse_water_filling([1.7e308], 0.25)[0] == pytest.approx(1.7e308 * 0.5**0.5)
     assert reverse_water_filling([1.0, 2.0], 1e308)[0] == 0
 
 
