@@ -85,7 +85,7 @@ def skip_net(x: ArrayLike, *, net: SkipNet, rho: ArrayLike = 1.0) -> NDArray[np.
     Returns
     -------
     y : (..., D) ndarray
-        Homogeneous of degree 1 in ``x``: there are no biases.
+        Positively homogeneous, ``y(c x) = c y(x)`` for ``c >= 0``: there are no biases.
 
     Raises
     ------
@@ -136,7 +136,7 @@ def linearity(x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
     Returns
     -------
     r2 : (...) ndarray or float
-        In ``[0, 1]``; 1 for an affine map, constant ones included.
+        In ``[0, 1]``; 1 for an affine map, constant ones included, whatever the units of the single inputs.
 
     Raises
     ------
@@ -159,13 +159,19 @@ def linearity(x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
     if y.shape[-2] != len(x):
         raise ValueError(f"y must have {len(x)} points like x, got {y.shape[-2]}")
     with np.errstate(over="ignore", invalid="ignore"):
-        basis, sizes, _ = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)
+        basis, sizes, _ = np.linalg.svd(_centred(x, axis=0), full_matrices=False)
         basis = basis[:, sizes > 1e-12 * sizes.max()]
-        y = y - y[..., :1, :]  # a constant must be one to the last digit, which a mean may round away
-        y -= y.mean(axis=-2, keepdims=True)
-        largest = np.maximum(y.max(axis=(-2, -1), keepdims=True), -y.min(axis=(-2, -1), keepdims=True))
-        y /= np.where(largest > 0, largest, 1)
+        y = _centred(y, axis=(-2, -1))
         left = basis @ (basis.T @ y)
         np.subtract(y, left, out=left)
         left, total = (np.square(part, out=part).sum(axis=(-2, -1)) for part in (left, y))
-        return _checks.result(1 - left / np.where(total > 0, total, 1), "x", "y")
+        return _checks.result(np.maximum(1 - left / np.where(total > 0, total, 1), 0), "x", "y")
+
+
+def _centred(points, axis):
+    """Return points ``(..., P, D)`` without their mean, over the largest that is left along the axes."""
+    points = points - points[..., :1, :]  # a constant must be one to the last digit, which a mean may round away
+    points -= points.mean(axis=-2, keepdims=True)
+    largest = np.maximum(points.max(axis=axis, keepdims=True), -points.min(axis=axis, keepdims=True))
+    points /= np.where(largest > 0, largest, 1)
+    return points

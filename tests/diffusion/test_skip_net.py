@@ -56,6 +56,16 @@ def test_linearity_is_the_r2_of_least_squares():
     assert linearity(np.arange(7.0)[:, None] ** 2, np.full((7, 1), 0.1)) == 1
     np.testing.assert_allclose(linearity(2 * x + 1, 1e-200 * y), linearity(x, y), atol=1e-12)
     np.testing.assert_allclose(linearity(np.c_[x, x[:, :1]], y), linearity(x, y), atol=1e-12)  # a column twice
+    np.testing.assert_allclose(linearity(x * [1, 1e-14, 1e200], y), linearity(x, y), atol=1e-12)
+    np.testing.assert_allclose(linearity(np.c_[x, np.full(60, 0.1)], y), linearity(x, y), atol=1e-12)
+
+
+def test_what_no_affine_map_explains_is_not_less_than_nothing():
+    rng = np.random.default_rng(9)
+    for _ in range(200):
+        x = rng.standard_normal((9, 4))
+        _, _, rows = np.linalg.svd(np.c_[np.ones(9), x].T)
+        assert 0 <= linearity(x, rows[5:].T) < 1e-14
 
 
 @pytest.mark.parametrize(
