@@ -49,10 +49,12 @@ def pack_codes(codes: ArrayLike, size: int) -> bytes:
     """
     size = _checks.integer("size", size, low=1, high=2**63)
     codes = _checks.array("codes", codes, kind="integer", ndim=1, low=0, high=size - 1)
-    number = 0
-    for code in codes.tolist():
-        number = number * size + code
-    return number.to_bytes(_length(size, len(codes)), "big")
+    digits, base = codes.tolist() or [0], size
+    while len(digits) > 1:  # digits of a base are half as many of its square: long products, few of them
+        digits = [0] * (len(digits) % 2) + digits
+        digits = [high * base + low for high, low in zip(digits[::2], digits[1::2])]
+        base *= base
+    return digits[0].to_bytes(_length(size, len(codes)), "big")
 
 
 def unpack_codes(data: bytes, size: int, n: int) -> NDArray[np.int64]:
@@ -91,13 +93,14 @@ def unpack_codes(data: bytes, size: int, n: int) -> NDArray[np.int64]:
     size, n = _checks.integer("size", size, low=1, high=2**63), _checks.integer("n", n, low=0)
     if len(data) != _length(size, n):
         raise ValueError(f"data must be {_length(size, n)} bytes long for {n} codes below {size}, got {len(data)}")
-    number, codes = int.from_bytes(data, "big"), []
-    for _ in range(n):
-        number, code = divmod(number, size)
-        codes.append(code)
-    if number:
+    digits, bases = [int.from_bytes(data, "big")], [size]
+    if digits[0] >= size**n:
         raise ValueError(f"data must stand for a number below {size}^{n}, got 0x{data.hex()[:16]}...")
-    return np.array(codes[::-1], dtype=np.int64)
+    while 2 ** len(bases) < n:
+        bases.append(bases[-1] ** 2)
+    for base in reversed(bases):
+        digits = [part for digit in digits for part in divmod(digit, base)]
+    return np.array(digits[len(digits) - n :], dtype=np.int64)
 
 
 def max_normal_moments(size: ArrayLike) -> tuple[Array | float, Array | float]:
@@ -113,7 +116,8 @@ def max_normal_moments(size: ArrayLike) -> tuple[Array | float, Array | float]:
     Returns
     -------
     first, second : (...) ndarray or float
-        Increasing in ``size``; 0 and 1 for one number. Error below 1e-12, of ``second`` below 2e-12.
+        0 and 1 for one number. ``first`` increases in ``size``; ``second`` does from 2 on, where it is 1 again, and is
+        less between, at least 0.907. Error below 1e-12, of ``second`` below 2e-12.
 
     Raises
     ------

@@ -1,4 +1,5 @@
 import math
+import time
 from functools import partial
 
 import numpy as np
@@ -26,6 +27,28 @@ def test_bytes_give_the_numbers_back_and_are_as_few_as_can_be(size, n):
     assert len(data) == 0 or 256 ** (len(data) - 1) < size**n
 
 
+@pytest.mark.parametrize("n", [0, 1, 2, 31, 32, 33, 500])
+def test_bytes_are_the_number_with_these_digits(n):
+    for size in (1, 3, 2**63):
+        codes = np.random.default_rng(n).integers(size, size=n, dtype=np.uint64).astype(np.int64)
+        number = sum(int(code) * size**i for i, code in enumerate(codes[::-1]))
+        data = pack_codes(codes, size)
+        assert int.from_bytes(data, "big") == number
+        np.testing.assert_array_equal(unpack_codes(data, size, n), codes)
+
+
+def test_a_long_code_costs_little_more_than_its_digits():
+    def cost(n):
+        codes, times = np.full(n, 999), []
+        for _ in range(3):
+            start = time.process_time()
+            pack_codes(codes, 1000)
+            times.append(time.process_time() - start)
+        return min(times)
+
+    assert cost(80_000) < 40 * cost(8000)  # 15 is measured, a hundred are quadratic
+
+
 def test_bits_stand_in_their_order():
     assert pack_codes([1, 0, 1, 0, 0, 0, 0, 1, 1], 2) == bytes([1, 0b01000011])
 
@@ -50,6 +73,13 @@ def test_the_largest_normal_number_has_closed_forms():
     closed = [0, 1, 1.5, 6 * (1 / 4 + angle / 2), 10 * (1 / 8 + 3 * angle / 4)]
     np.testing.assert_allclose(first, np.array(closed) / math.sqrt(math.pi), atol=1e-13)
     np.testing.assert_allclose(second[:3], [1, 1, 1 + math.sqrt(3) / (2 * math.pi)], rtol=1e-13)
+
+
+def test_the_mean_square_dips_between_one_number_and_two():
+    first, second = max_normal_moments(np.geomspace(1, 1e12, 2001))
+    assert (np.diff(first) > 0).all()
+    assert 0.907 < second.min() < 0.91
+    assert (np.diff(max_normal_moments(np.geomspace(2, 1e12, 2001))[1]) > 0).all()
 
 
 @pytest.mark.parametrize("size", [1.5, 64, 1e6, 1e12])
