@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -58,7 +59,8 @@ def build_automaton(shapes: Iterable[Iterable[Piece]]) -> Automaton:
     References
     ----------
     .. [1] Hopcroft, Motwani and Ullman, "Introduction to Automata Theory, Languages, and Computation", sections 2.3
-       (subsets) and 4.4 (minimal automata).
+       (subsets) and 4.4 (minimal automata); Hopcroft, "An n log n algorithm for minimizing states in a finite
+       automaton", Theory of Machines and Computations, 1971.
 
     Examples
     --------
@@ -71,8 +73,8 @@ def build_automaton(shapes: Iterable[Iterable[Piece]]) -> Automaton:
     if not shapes:
         raise ValueError("shapes must not be empty, got none")
     start = _closure({(s, 0, 0) for s in range(len(shapes))}, shapes)
-    states, edges = {start: 0}, []
-    for subset in _in_order(states):
+    subsets, number, edges = [start], {start: 0}, []
+    for subset in subsets:  # grows while it is walked
         moves: dict[str, set] = {}
         for s, p, n in subset:
             if p < len(shapes[s]):
@@ -82,8 +84,11 @@ def build_automaton(shapes: Iterable[Iterable[Piece]]) -> Automaton:
                     for character in characters:
                         moves.setdefault(character, set()).add(after)
         found = {c: _closure(moves[c], shapes) for c in sorted(moves)}
-        edges.append({c: states.setdefault(subset, len(states)) for c, subset in found.items()})
-    accepting = [any(p == len(shapes[s]) for s, p, _ in subset) for subset in states]
+        new = [after for after in dict.fromkeys(found.values()) if after not in number]
+        number.update(zip(new, itertools.count(len(number))))
+        subsets += new
+        edges.append({c: number[after] for c, after in found.items()})
+    accepting = [any(p == len(shapes[s]) for s, p, _ in subset) for subset in subsets]
     return _minimal(edges, accepting)
 
 
@@ -155,15 +160,21 @@ def path_counts(automaton: Automaton) -> list[int]:
     [6, 3, 1]
     """
     if "counts" not in _checks.instance("automaton", automaton, Automaton)._kept:
-        counts: list[int | None] = [None] * len(automaton)
-        for _ in counts:  # a state at distance k from the farthest end is known after k rounds
-            for state, edges in enumerate(automaton.edges):
-                parts = [counts[t] for t in edges.values()]
-                if counts[state] is None and None not in parts:
-                    counts[state] = automaton.accepting[state] + sum(part for part in parts if part is not None)
-        if None in counts:
+        before: list[list[int]] = [[] for _ in automaton.edges]
+        for state, edges in enumerate(automaton.edges):
+            for after in edges.values():
+                before[after].append(state)
+        counts, unknown = [0] * len(automaton), [len(edges) for edges in automaton.edges]
+        known = [state for state, n in enumerate(unknown) if n == 0]
+        for after in known:  # grows while it is walked
+            counts[after] = automaton.accepting[after] + sum(counts[t] for t in automaton.edges[after].values())
+            for state in before[after]:
+                unknown[state] -= 1
+                if not unknown[state]:
+                    known.append(state)
+        if len(known) < len(counts):
             raise ValueError("automaton must have finitely many words, got a cycle")
-        automaton._kept["counts"] = [count for count in counts if count is not None]
+        automaton._kept["counts"] = counts
     return list(automaton._kept["counts"])
 
 
@@ -271,24 +282,30 @@ def _closure(items, shapes):
 
 
 def _minimal(edges, accepting):
-    """Return the automaton of classes of states that no word tells apart, found by refining a partition."""
-    classes, number = [int(end) for end in accepting], 0
-    while True:
-        keys = [(classes[s], tuple((c, classes[t]) for c, t in moves.items())) for s, moves in enumerate(edges)]
-        names = {key: i for i, key in enumerate(dict.fromkeys(keys))}
-        classes = [names[key] for key in keys]
-        if len(names) == number:
-            break
-        number = len(names)
-    first = [classes.index(name) for name in range(number)]
-    merged = tuple({c: classes[t] for c, t in edges[s].items()} for s in first)
-    return Automaton(merged, tuple(accepting[s] for s in first))
-
-
-def _in_order(states):
-    """Yield the keys of a dict, those too that are added while it is walked."""
-    done = 0
-    while done < len(states):
-        for key in list(states)[done:]:
-            done += 1
-            yield key
+    """Return the automaton of classes of states that no word tells apart: Hopcroft's refinement by the smaller half."""
+    before: dict[str, dict[int, list[int]]] = {}
+    for state, moves in enumerate(edges):
+        for character, after in moves.items():
+            before.setdefault(character, {}).setdefault(after, []).append(state)
+    classes: list[set[int]] = [set(), set()]
+    for state, end in enumerate(accepting):
+        classes[end].add(state)
+    names, waiting = [int(end) for end in accepting], [0, 1]
+    while waiting:
+        targets = tuple(classes[waiting.pop()])
+        for sources in before.values():
+            met: dict[int, set[int]] = {}
+            for source in (s for t in targets for s in sources.get(t, ())):
+                met.setdefault(names[source], set()).add(source)
+            for name, part in met.items():
+                small = part if 2 * len(part) <= len(classes[name]) else classes[name] - part
+                if small:
+                    classes[name] -= small
+                    waiting.append(len(classes))
+                    for state in small:
+                        names[state] = len(classes)
+                    classes.append(small)
+    first = {names[state]: state for state in reversed(range(len(names)))}
+    number = {name: i for i, name in enumerate(dict.fromkeys(names))}
+    merged = tuple({c: number[names[t]] for c, t in edges[first[name]].items()} for name in number)
+    return Automaton(merged, tuple(accepting[first[name]] for name in number))

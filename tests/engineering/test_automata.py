@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import time
 
 import pytest
 
@@ -52,6 +53,19 @@ def test_equal_languages_have_equal_automata():
     assert build_automaton([[("ab", 2, 2)]]) == build_automaton(
         [[("a", 1, 1), ("ba", 1, 1)], [("b", 1, 1), ("ab", 1, 1)]]
     )
+
+
+@pytest.mark.parametrize("shape", [lambda n: [("ab", n, n)], lambda n: [("ab", 0, n)], lambda n: [("a", 1, 1)] * n])
+def test_four_times_the_states_cost_about_four_times_as_much(shape):
+    def cost(n):
+        times = []
+        for _ in range(3):
+            start = time.process_time()
+            assert len(path_counts(build_automaton([shape(n)]))) == n + 1
+            times.append(time.process_time() - start)
+        return min(times)
+
+    assert cost(1600) < 9 * cost(400)  # 16 is quadratic
 
 
 def test_ranks_count_the_words_before_and_are_inverted():
