@@ -35,11 +35,11 @@ def _heun(v, x, t, u, d, r):
 
 
 def _midpoint_arithmetic(v, x, t, u, d, r):
-    return _at_time((t + u) / 2, v, x, t, d)
+    return _at_time(t / 2 + u / 2, v, x, t, d)
 
 
 def _midpoint_geometric(v, x, t, u, d, r):
-    return _at_time(np.sqrt(t * u), v, x, t, d)
+    return _at_time(np.sqrt(t) * np.sqrt(u), v, x, t, d)
 
 
 def _amed(v, x, t, u, d, r):

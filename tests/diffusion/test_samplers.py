@@ -158,6 +158,14 @@ def test_a_single_data_point_is_reached_exactly_along_a_straight_line(method):
     np.testing.assert_allclose(path, line, atol=1e-12)
 
 
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("t", [1e-200, 1.6e308])
+def test_a_step_does_not_depend_on_the_unit_of_time(method, t):
+    options = {"method": method, "r": 0.5 if method == "amed" else None}
+    x = solve_diffusion_ode(lambda x, t: np.zeros_like(x), [t / 2], [t, 0.75 * t], **options)
+    assert x == pytest.approx([0.75 * t / 2], rel=1e-14)
+
+
 def test_amed_at_one_half_is_the_geometric_midpoint_and_at_zero_with_euler_nodes_is_euler():
     times = edm_time_steps(5, t_max=2.0)
     geometric, _ = _path(MIXTURE, START, times, method="midpoint_geometric")
