@@ -137,10 +137,10 @@ def fit_mean_direction(
         for i, (t, u) in enumerate(pairwise(times)):
             # The first direction of a step does not depend on r.
             d = x / np.hypot(1, t) if analytic_first and i == 0 else v(x, t)
-            best = np.inf
+            best, unit = np.inf, _checks.binary_exponent(x, targets[i + 1])
             for r in grid.tolist():
                 landed = x + (u - t) * METHODS["amed"].direction(v, x, t, u, d, r)
-                error = np.sum((landed - targets[i + 1]) ** 2)
+                error = np.sum(np.ldexp(landed - targets[i + 1], -unit) ** 2)
                 if error < best or len(fitted) == i:
                     fitted, best, end = [*fitted[:i], r], error, landed
             x = _checks.result(end, "denoise")

@@ -265,4 +265,13 @@ def test_the_fit_calls_the_denoiser_once_for_the_first_direction_and_once_for_ea
 def test_a_fit_whose_errors_all_overflow_is_refused():
     denoise = partial(denoise_gaussian, std=1.0)
     with pytest.raises(ValueError, match="x and targets must keep the result finite, got inf"):
-        fit_mean_direction(denoise, [[1.0]], [2.0, 1.0], np.full((2, 1, 1), 1e200), grid=[0.25, 0.5])
+        fit_mean_direction(denoise, [[1.5e308]], [2.0, 1.0], np.full((2, 1, 1), -1.5e308), grid=[0.25, 0.5])
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e-100, 1e150])
+def test_the_fit_does_not_depend_on_the_unit(unit):
+    def denoise(x, t):
+        return x / (1 + (t / unit) ** 2)
+
+    x, times = unit * np.array([[1.0], [-2.0]]), unit * np.array([80.0, 0.002])
+    assert fit_mean_direction(denoise, x, times, reference(denoise, x, times)).tolist() == [0.21]
