@@ -200,7 +200,8 @@ def snippet(index: InvertedIndex, text: str, query: str, *, width: int = 160) ->
     -------
     excerpt : str
         A part of ``text``, not escaped: no other part of this width has a larger weight, and of equals it is the first.
-        Words at its ends are whole, unless one is wider than the excerpt. Without any term it is the beginning.
+        Words at its ends are whole, unless one is wider than the excerpt or only a part of it is a term (``α`` of
+        ``αx``). Without any term it is the beginning.
     highlights : list of (int, int)
         ``excerpt[start:end]`` is what matched; ascending, disjoint.
 
@@ -303,7 +304,7 @@ def related(
     """
     k, n_keywords = _checks.integer("k", k, low=1), _checks.integer("n_keywords", n_keywords, low=1)
     query = " ".join(term for term, _ in keywords(index, document, n_keywords, field=field))
-    return [hit for hit in search(index, query, k + 1, field=field) if hit[0] != document][:k]
+    return [hit for hit in search(index, query, min(k, len(index)) + 1, field=field) if hit[0] != document][:k]
 
 
 # Of each index what `_impacts` returned for the last dials.

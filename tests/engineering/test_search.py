@@ -291,6 +291,7 @@ def test_related_is_the_search_with_the_keywords_without_the_document():
         expected = [hit for hit in search(INDEX, query, 10) if hit[0] != document]
         assert related(INDEX, document) == expected
         assert related(INDEX, document, 1) == expected[:1]
+        assert related(INDEX, document, 2**63 - 1) == expected
     assert [document for document, _ in related(INDEX, 6)] == [7, 9]
     assert related(INDEX, 7, n_keywords=1) == []
     assert related(TWO_FIELDS, 6, field="title") == related(INDEX, 6) != related(TWO_FIELDS, 6)
@@ -322,6 +323,7 @@ def test_no_other_part_of_the_same_width_holds_rarer_terms_than_the_snippet():
 def test_the_first_of_equal_places_is_taken_and_words_at_the_ends_are_whole():
     text = "some introduction, then rope here; more text in between; and rope again"
     assert snippet(INDEX, text, "Rope!", width=16) == ("then rope here;", [(5, 9)])
+    assert snippet(INDEX, "a øbase rope", "base rope", width=9) == ("base rope", [(0, 4), (5, 9)])  # ø is in no term
 
 
 def test_two_distinct_terms_beat_one_repeated():
