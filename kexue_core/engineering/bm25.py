@@ -56,8 +56,9 @@ def inverse_document_frequency(
     _checks.choice("variant", variant, IDF)
     n, N = _checks.array("doc_freq", doc_freq, low=0), _checks.array("n_documents", n_documents, low=0)
     _checks.broadcast(("doc_freq", n, 0), ("n_documents", N, 0))
-    if (n > N).any():
-        raise ValueError(f"doc_freq must be at most n_documents, got {n.max():g} of {N.min():g}")
+    if (wrong := n > N).any():
+        most, of = (np.broadcast_to(value, wrong.shape)[wrong][0] for value in (n, N))
+        raise ValueError(f"doc_freq must be at most n_documents, got {most:g} of {of:g}")
     odds = (N - n + 0.5) / (n + 0.5)
     return np.log1p(odds) if variant == "lucene" else np.log(odds)
 

@@ -133,6 +133,7 @@ def test_inputs_are_unchanged():
         (lambda: saturation([1, -2]), "tf must not be negative, got -2"),
         (lambda: saturation(1, -1), "relative_length must not be negative, got -1"),
         (lambda: inverse_document_frequency(11, 10), "doc_freq must be at most n_documents, got 11 of 10"),
+        (lambda: inverse_document_frequency([4, 9], [3, 10]), "doc_freq must be at most n_documents, got 4 of 3"),
         (lambda: inverse_document_frequency(-1, 10), "doc_freq must not be negative, got -1"),
         (lambda: inverse_document_frequency(1, np.nan), "n_documents must not contain NaN, got 1 of them"),
         (
