@@ -80,13 +80,16 @@ def gaussian_distillation_losses(
     width = tau if critic_std is None else _checks.array("critic_std", critic_std, low=0, open="low")
     zero = np.zeros(_checks.broadcast(*named, ("critic_mean", other, 0), ("critic_std", width, 0)))
     with np.errstate(all="ignore"):
-        U, V, W = ((a * spread) ** 2 + b2 for spread in (std, tau, width))
+        u, v, w = (np.hypot(a * spread, np.sqrt(b2)) for spread in (std, tau, width))  # the roots of U, V, W
+
+        def gap(one, two):  # of the variances, over U: a difference would lose its digits where both agree
+            return (a * (one - two) / u) * (a * (one + two) / u)
+
         # T / bar_beta and C / bar_beta have the means t and c and the slopes 1/U and 1/W; E[T eps] = bar_beta^2 / U.
-        t, c = a * (mu - mean) / U, a * (mu - other) / W
-        TT, TC = t * t + V / U / U, t * c + V / U / W
-        first = b2 * ((t - c) ** 2 + V * (1 / U - 1 / W) ** 2)
-        second = b2 * (TT - TC - 1 / U + 1 / W)
-        third = b2 * (TT - 2 / U + 1 / W)
+        t, c, slope = a * (mu - mean) / u / u, a * (mu - other) / w / w, gap(width, std) / w / w  # 1/U - 1/W
+        first = b2 * ((t - c) ** 2 + (v * slope) ** 2)
+        second = b2 * (t * (t - c) + slope * gap(tau, std))
+        third = b2 * (t * t + gap(tau, width) / u / u + (w * slope) ** 2)
     first, second, third = (_checks.result(zero + loss, "mu", "tau", "std") for loss in (first, second, third))
     return first, second, third
 

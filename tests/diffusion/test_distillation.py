@@ -1,3 +1,5 @@
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from oracles import oracles
@@ -49,6 +51,21 @@ def test_at_the_best_critic_the_three_losses_are_one_and_vanish_at_the_teacher()
     assert gaussian_distillation_losses(0.5, 1.2, mean=0.5, std=1.2, bar_alpha=0.8) == pytest.approx(
         (0, 0, 0), abs=1e-15
     )
+
+
+@pytest.mark.parametrize("off", [1e-12, 1e-9, 1e-3, 0.5])
+def test_the_three_losses_keep_their_digits_beside_the_teacher(off):
+    tau = 1 + off
+    U, V = Fraction(1), Fraction(0.6) ** 2 * Fraction(tau) ** 2 + 1 - Fraction(0.6) ** 2
+    value = float((1 - Fraction(0.6) ** 2) * V * (1 / U - 1 / V) ** 2)
+    assert gaussian_distillation_losses(2.0, tau, mean=2.0, bar_alpha=0.6) == pytest.approx(
+        [value] * 3, rel=1e-14, abs=0
+    )
+
+
+def test_a_variance_beyond_the_largest_double_hides_no_loss():
+    losses = gaussian_distillation_losses(1e300, 1e150, std=1e155, bar_alpha=0.6)
+    assert losses == pytest.approx([(0.8 / 0.6) ** 2 * 1e-20] * 3, rel=1e-12, abs=0)
 
 
 @pytest.mark.parametrize("a", [0.2, 0.9, 0.99])
