@@ -30,6 +30,7 @@ def well_formed(old, step):
     if any(line.has(sp.Order) for line in (old, step.new)):
         raise StepError(f"step {step.because!r}: series(..., order=…) says up to which order a line holds, got an O(…)")
     _one_symbol_for_each_name(old, step)
+    _no_capture(old, step)
     for text in _texts(step):
         if step.kind != "numeric" and text.has(sp.Float):
             raise StepError(f"step {step.because!r}: a proof uses no floating-point numbers, got {text}")
@@ -77,6 +78,19 @@ def _one_symbol_for_each_name(old, step):
         others = [other for other in unknown | known if other.__name__ == function.__name__ and other != function]
         if others or (function.__name__ in names):
             raise StepError(f"step {step.because!r}: a function and something else are called {function.__name__}")
+
+
+def _no_capture(old, step):
+    """Refuse what is to be put in the place of a symbol if it holds a variable over which the line sums."""
+    options = step.options
+    put = [value for _, value in options.get("substitute", ())] + [
+        options[key] for key in ("to", "about") if key in options
+    ]
+    put += [*options.get("integrate", ())[1:], *(value for law in options.get("over", ()) for value in law.parameters)]
+    bound = {v for part in old.atoms(sp.Sum, sp.Product, sp.Integral) for v in part.variables}
+    if caught := bound & {symbol for value in put for symbol in value.free_symbols}:
+        names = ", ".join(sorted(map(str, caught)))
+        raise StepError(f"step {step.because!r}: {names} is the variable of a sum, a product or an integral of {old}")
 
 
 def _only_in_limits(line, step):
