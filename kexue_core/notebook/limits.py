@@ -4,7 +4,7 @@ import contextlib
 import functools
 
 import sympy as sp
-from sympy.core.function import PoleError
+from sympy.core.function import AppliedUndef, PoleError
 
 from kexue_core.notebook.asymptotics import differing_near, staying_finite
 from kexue_core.notebook.conditions import ENDLESS, Contradiction, assume
@@ -293,19 +293,28 @@ def _holomorphic(expression, var, place):
 def _terms(expression, var, about, side, order):
     """Return the terms below an order of the expansion at a point, in the distance from it; None if there is none."""
     expression, distance = _approach(expression.doit(), var, about, side)
+    inner = {arg for unknown in expression.atoms(AppliedUndef) for arg in unknown.args}
+    if not all(_holomorphic(arg, distance, sp.S.Zero) for arg in inner):
+        return None  # SymPy takes f(sqrt(x)) for a series in x
+    powers = {
+        part for part in expression.atoms(sp.log, sp.Pow) if part.is_Function or distance in part.exp.free_symbols
+    }
+    plain = all(_meromorphic(part, distance, sp.S.Zero) for part in powers)
+    least = order if plain else order + sp.Rational(1, 100)  # SymPy takes x log x for O(x)
     for more in (0, 2, 5, 9):
         try:
             found = sp.series(expression, distance, 0, order + more)
         except PoleError:
             return None
         rest = found.getO()
-        if rest is None or rest.getn() >= order:
+        if rest is None or rest.getn() >= least:
             break
     else:
         return None
-    kept = sp.S.Zero
+    kept, log = sp.S.Zero, sp.Dummy()
     for term in sp.Add.make_args(sp.expand(found.removeO())):
-        coefficient, power = term.as_coeff_exponent(distance)
-        if not (power.is_number and power >= order and not coefficient.has(distance)):
+        coefficient, power = term.xreplace({sp.log(distance): log}).as_coeff_exponent(distance)
+        beyond = power.is_number and (power > order or (power == order and log not in coefficient.free_symbols))
+        if not beyond or coefficient.has(distance):
             kept += term
     return kept

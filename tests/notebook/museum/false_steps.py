@@ -297,6 +297,12 @@ FALSE["a one-sided series"] = [
         lambda v: D(x * erf(1 / x)).series(x, "!", var=x, order=2, direction=v), None, "+"),
     Lie("a saturated tanh", "for negative x it is −x",
         lambda v: D(x * tanh(1 / x)).series(x, "!", var=x, order=2), None),
+    Lie("an unknown function of a root", "f(√a) has the term f'(0) √a, which is no O(a)",
+        lambda v: D(f(v)).series(f(0), "!", var=a, order=1, direction="+"), sqrt(a), sin(a)),
+    Lie("a power of its own number", "aᵃ has the term a log a, which is no O(a)",
+        lambda v: D(a**a).series(v, "!", var=a, order=1, direction="+"), 1, 1 + a * log(a)),
+    Lie("the square of a logarithm", "a² log²a / 2 is no O(a²)",
+        lambda v: D(a**a).series(1 + a * log(a), "!", var=a, order=v, direction="+"), 2, 1),
 ]  # fmt: skip
 
 FALSE["complex directions"] = [
@@ -446,6 +452,12 @@ FALSE["operations on both sides"] = [
         lambda v: D(E(f(x), x), where=x > 0, for_all=x).step(E(f(v), v), "!", substitute={x: v}), -1, 2),
     Lie("substitute outside the assumptions", "a is positive",
         lambda v: D(E(f(a), a), for_all=a).step(E(f(v), v), "!", substitute={a: v}), -1, 2),
+    Lie("substitute the index", "a sum over k of k f(k) is not k times the sum of f(k)",
+        lambda v: D(E(Sum(f(k) * x, (k, 1, n)), x * g(n)), for_all=x).step(
+            E(Sum(v * f(k), (k, 1, n)), v * g(n)), "!", substitute={x: v}), k, m),
+    Lie("a mean at the index", "the index stands outside of its sum",
+        lambda v: D(x * Sum(f(k) * x, (k, 1, n))).mean(
+            v * Sum(v * f(k), (k, 1, n)) + Sum(f(k), (k, 1, n)), "!", over=Normal(x, v)), k, m),
     Lie("substitute half an integer", "n is an integer",
         lambda v: D(E(f(n), n), for_all=n).step(E(f(v), v), "!", substitute={n: v}), HALF, 2),
     Lie("integrate an identity beyond its range", "for negative a the sum is −π/2",
