@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import sympy as sp
 
 from kexue_core.notebook import laws, typeset
-from kexue_core.notebook.premises import tied
+from kexue_core.notebook.premises import tied, tied_since
 from kexue_core.notebook.proof import RELATIONS, agree, declare, verify
 from kexue_core.notebook.refusal import StepError
 
@@ -293,6 +293,9 @@ class Derivation:
         notes = verify(self.result, step)
         if reason := tied(premises, _moving(step.options), self.result):
             raise StepError(f"step {because!r}: {reason}")
+        for line, other in self.lines() if step.options.get("given") else ():
+            if reason := tied_since(premises, _moving(other.options), line):
+                raise StepError(f"step {because!r}: {reason}")
         self.steps.append(Step(kind, step.new, because, step.options, notes))
         return self
 

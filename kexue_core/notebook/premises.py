@@ -8,7 +8,17 @@ from sympy.core.function import AppliedUndef
 from kexue_core.notebook.conditions import assume
 from kexue_core.notebook.zero import evaluate
 
-__all__ = ["against", "contradictory", "contradicts", "everywhere", "fault", "insert", "objection", "tied"]
+__all__ = [
+    "against",
+    "contradictory",
+    "contradicts",
+    "everywhere",
+    "fault",
+    "insert",
+    "objection",
+    "tied",
+    "tied_since",
+]
 
 _OPEN = (sp.Derivative, sp.Integral, sp.Sum)
 
@@ -88,6 +98,33 @@ def against(given, lines):
     return ""
 
 
+def _tying(given, moving):
+    """Return the identities without those that tell what a function of something that moves is."""
+    return [
+        identity
+        for identity in given
+        if not (identity.has(AppliedUndef) and all(side.free_symbols & moving for side in identity.args))
+    ]
+
+
+def tied_since(given, moved, line):
+    """Say which symbol of an earlier line identities tie to one that moved there while the others rested, or return "".
+
+    They leave the symbols of the line free if among their other symbols there is one to be eliminated by each identity.
+    """
+    joined, left = [], _tying(given, moved)
+    reached = set(moved)
+    while (found := next((identity for identity in left if identity.free_symbols & reached), None)) is not None:
+        left.remove(found)
+        joined.append(found)
+        reached |= found.free_symbols
+    rested = reached & line.free_symbols - moved
+    if rested and len(joined) > len(reached - line.free_symbols - moved):
+        names, moves = (", ".join(sorted(map(str, some))) for some in (rested, moved))
+        return f"the identities tie {names} to {moves}, which moved before while the others rested"
+    return ""
+
+
 def tied(given, moving, line):
     """Say which symbol of a line is tied by identities to one that is to move while the others rest, or return "".
 
@@ -95,11 +132,7 @@ def tied(given, moving, line):
     ties nothing. What an identity has eliminated is in no line any more.
     """
     moved = set(moving)
-    left = [
-        identity
-        for identity in given
-        if not (identity.has(AppliedUndef) and all(side.free_symbols & moved for side in identity.args))
-    ]
+    left = _tying(given, moving)
     while (found := next((identity for identity in left if identity.free_symbols & moved), None)) is not None:
         left.remove(found)
         sides = [side.free_symbols for side in found.args]

@@ -682,6 +682,22 @@ FALSE["a symbol that rests while its premise moves"] = [
             E(Integral(g(x), (x, 0, y)), a * y**2 / 2), "!", integrate=(x, 0, y)), x, t),
     Lie("what a function is ties nothing", "f(x) = a x: the mean is a",
         lambda v: D(f(x) * x).step(a * x**2, "name", given=Eq(f(x), a * x)).mean(v, "!", over=Normal(x)), 1, a),
+    Lie("after a limit", "a rested while n grew",
+        lambda v: D((1 + a / n) ** n).limit(exp(a), "limit", var=n, to=oo).step(exp(v), "!", given=Eq(a, v)), n, m),
+    Lie("after a mean", "y rested while x was averaged: the mean of x³ is 0",
+        lambda v: D(y * x**2).mean(y, "average", over=Normal(x)).step(v, "!", given=Eq(y, v)), x, t),
+    Lie("after a series", "a rested while x went to 0",
+        lambda v: D(exp(a * x)).series(1 + a * x, "expand", var=x, order=2).step(1 + v * x, "!", given=Eq(a, v)),
+        1 / (1 + x**2), 1 / (1 + y**2)),
+    Lie("after a derivative", "for a = 2x the slope is 4x",
+        lambda v: D(E(f(x), a * x), for_all=x).step(E(Derivative(f(x), x), a), "slope", differentiate=x).step(
+            E(Derivative(f(x), x), v), "!", given=Eq(a, v)), exp(x), exp(y)),
+    Lie("after a mean, by two premises", "c = y = x",
+        lambda v: D(y * x**2).mean(y, "average", over=Normal(x)).step(t, "name", given=Eq(y, t)).step(
+            v, "!", given=Eq(t, v)), x, u),
+    Lie("a name for what moved ties nothing", "p is free, so a may rest while b = aᵖ goes to 0; the factor a is lost",
+        lambda v: D(sin(a * b)).series(a * b, "expand", var=b, order=3).step(
+            a ** (1 + p), "insert", given=Eq(b, a**p)).step(v, "!"), a**p, a * a**p),
 ]  # fmt: skip
 
 FALSE["points and equations"] = [
