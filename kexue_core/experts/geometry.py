@@ -326,8 +326,10 @@ def _in_units(vectors):
 
 
 def _lengths(vectors):
+    unit = _checks.binary_exponent(vectors, axis=(-1,))  # of each: a short one beside a long one keeps its length
     with np.errstate(over="ignore"):
-        return _checks.result(np.asarray(np.sqrt((vectors**2).sum(axis=-1))), "vectors")
+        lengths = np.ldexp(np.sqrt((np.ldexp(vectors, -unit) ** 2).sum(axis=-1)), unit[..., 0])
+        return _checks.result(np.asarray(lengths), "vectors")
 
 
 def _best_subset(v, m):

@@ -90,6 +90,12 @@ def test_the_longest_of_the_shortest_vectors_is_found():
     assert longest_subset(np.zeros((0, 2, 1)), 1).shape == (0, 2)
 
 
+def test_a_short_vector_beside_a_long_one_is_not_taken_for_zero():
+    vectors = [[1.0, 0.0], [0.0, 0.0], [3e-200, 4e-200]]
+    assert longest_subset(vectors, 2).tolist() == [True, False, True]
+    assert sampling_probabilities(vectors)[2] == pytest.approx(5e-200, rel=1e-14, abs=0)
+
+
 def test_many_equally_good_subsets_take_little_memory():
     tracemalloc.start()
     assert best_subset(np.ones((24, 24)), 12).sum() == 12
