@@ -271,7 +271,7 @@ def sparsity_relu_power(beta: ArrayLike, gamma: ArrayLike, power: int = 2) -> ND
 
         return activation_moments(root, np.ones(t.shape))[1]
 
-    left = np.exp(-(c**2) / 4) * half(power) / np.sqrt(half(2 * power))
+    left = np.exp(-(c**2) / 4) * (half(power) / np.sqrt(half(2 * power)))  # the ratio first: both are tiny
     return np.where(t < 0, left, right)[()]
 
 

@@ -194,6 +194,7 @@ def test_relu_powers_grow_with_the_ratio_and_see_nothing_else():
     assert s[-1] == pytest.approx(1, rel=1e-12)
     np.testing.assert_allclose(sparsity_relu_power(t[:-1] * 3, 3), s[:-1], rtol=1e-12)
     assert sparsity_relu_power(0, 7) == pytest.approx(6**-0.5, rel=1e-14)
+    assert (np.diff(sparsity_relu_power(np.linspace(-54, -50, 401), 1, 20)) >= 0).all()
     with pytest.raises(ValueError, match=r"^power must be at least 1, got 0"):
         sparsity_relu_power(0, 1, 0)
 
