@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import sympy as sp
 
 from kexue_core.notebook import laws, typeset
-from kexue_core.notebook.premises import tied, tied_since
+from kexue_core.notebook.premises import reached, tied, tied_since
 from kexue_core.notebook.proof import RELATIONS, agree, declare, verify
 from kexue_core.notebook.refusal import StepError
 
@@ -71,7 +71,8 @@ class Derivation:
     processor time is given up. A line holds no floating-point numbers (write ``sp.Rational(1, 3)``) unless the step is
     ``numeric``, no two symbols of one name, no bound variable whose assumptions contradict its range, no sum whose
     range may be turned round (declare the symbols, or say ``where=n >= 2``), no sum or integral that is seen to
-    diverge, and no ``Piecewise`` that leaves values out. A symbol that is not declared real has limits
+    diverge, and no ``Piecewise`` that leaves values out. After a series a symbol may only tend to the point of the
+    expansion, after ``numeric`` it may not move. A symbol that is not declared real has limits
     and series only where the line is a quotient of power series.
     """
 
@@ -293,6 +294,9 @@ class Derivation:
         notes = verify(self.result, step)
         if reason := tied(premises, _moving(step.options), self.result):
             raise StepError(f"step {because!r}: {reason}")
+        for _, other in self.lines():
+            if reason := _too_far(other, step, reached(premises, _place(other)), self.result):
+                raise StepError(f"step {because!r}: {reason}")
         for line, other in self.lines() if step.options.get("given") else ():
             if reason := tied_since(premises, _moving(other.options), line):
                 raise StepError(f"step {because!r}: {reason}")
@@ -339,6 +343,28 @@ def _moving(options):
     found |= {options["integrate"][0]} if "integrate" in options else set()
     found |= laws.symbols(options["over"]) if "over" in options else set()
     return found | {old for old, _ in options.get("substitute", ())}
+
+
+def _place(step):
+    """Return the symbols of which a line tells only beside a point, or at points."""
+    if step.kind == "numeric":
+        return {sp.sympify(symbol) for point in step.options["at"] for symbol in point}
+    return {step.options["var"]} if step.kind == "series" else set()
+
+
+def _too_far(before, step, names, line):
+    """Say why a step may not follow one after which lines agree near a point or at points only, or return ""."""
+    options, names = step.options, names & (line.free_symbols | step.new.free_symbols)
+    moved = _moving(options) & names
+    if before.kind == "numeric":
+        return f"the lines before agree at points only, and {', '.join(map(str, moved))} is to move" if moved else ""
+    if before.kind != "series" or not (moved or (names and step.kind in ("bound", "numeric"))):
+        return ""
+    var, about, order = (before.options[key] for key in ("var", "about", "order"))
+    there = options.get("to", options.get("about")) == about and options["var"] == var
+    if there and options.get("order", 0) <= order:
+        return ""
+    return f"the line before stands for one that it equals near {var} = {about} only, up to order {order}"
 
 
 def _plain(key, value):

@@ -16,6 +16,7 @@ __all__ = [
     "fault",
     "insert",
     "objection",
+    "reached",
     "tied",
     "tied_since",
 ]
@@ -107,19 +108,23 @@ def _tying(given, moving):
     ]
 
 
+def reached(given, symbols):
+    """Return symbols and all to which identities tie them."""
+    found = set(symbols)
+    for _ in given:
+        found |= {other for identity in given if identity.free_symbols & found for other in identity.free_symbols}
+    return found
+
+
 def tied_since(given, moved, line):
     """Say which symbol of an earlier line identities tie to one that moved there while the others rested, or return "".
 
     They leave the symbols of the line free if among their other symbols there is one to be eliminated by each identity.
     """
-    joined, left = [], _tying(given, moved)
-    reached = set(moved)
-    while (found := next((identity for identity in left if identity.free_symbols & reached), None)) is not None:
-        left.remove(found)
-        joined.append(found)
-        reached |= found.free_symbols
-    rested = reached & line.free_symbols - moved
-    if rested and len(joined) > len(reached - line.free_symbols - moved):
+    names = reached(joined := _tying(given, moved), moved)
+    joined = [identity for identity in joined if identity.free_symbols & names]
+    rested = names & line.free_symbols - moved
+    if rested and len(joined) > len(names - line.free_symbols - moved):
         names, moves = (", ".join(sorted(map(str, some))) for some in (rested, moved))
         return f"the identities tie {names} to {moves}, which moved before while the others rested"
     return ""

@@ -700,6 +700,27 @@ FALSE["a symbol that rests while its premise moves"] = [
             a ** (1 + p), "insert", given=Eq(b, a**p)).step(v, "!"), a**p, a * a**p),
 ]  # fmt: skip
 
+FALSE["lines that hold near a point"] = [
+    Lie("the mean of an expansion", "the mean of eˣ is √e",
+        lambda v: D(exp(x)).series(1 + x, "expand", var=x, order=2).mean(v, "!", over=Normal(x)), 1),
+    Lie("an expansion far out", "the sine has no limit",
+        lambda v: D(sin(x)).series(x, "expand", var=x, order=2).limit(v, "!", var=x, to=v), oo, 0),
+    Lie("an expansion of an expansion", "the term is x²/2",
+        lambda v: D(exp(x)).series(1 / (1 - x), "expand", var=x, order=2).series(
+            1 + x + (v - 2) * x**2, "!", var=x, order=v), 3, 2),
+    Lie("a bound on an expansion", "e² is above 5",
+        lambda v: D(exp(x)).series(1, "expand", var=x, order=1).bound(v, "!"), 1 + x**2),
+    Lie("an expansion at a point", "e is not 2",
+        lambda v: D(exp(x)).series(1 + x, "expand", var=x, order=2).numeric(2, "!", at=[{x: v}]), 1),
+    Lie("an expansion in another name", "the mean of eˣ is √e",
+        lambda v: D(exp(x)).series(1 + x, "expand", var=x, order=2).step(y, "name", given=Eq(x, y - 1)).mean(
+            1, "!", over=Normal(v, 1)), y),
+    Lie("a parameter of an expansion", "the mean of y x is 0",
+        lambda v: D(exp(x * y)).series(1 + x * y, "expand", var=x, order=2).mean(v, "!", over=Normal(y)), 2, 1),
+    Lie("the limit of what agrees at points", "x² = x holds at 1",
+        lambda v: D(x**2).numeric(x, "point", at=[{x: 1}]).limit(oo, "!", var=v, to=oo), x),
+]  # fmt: skip
+
 FALSE["points and equations"] = [
     Lie("one point three times", "it is one point",
         lambda v: D((x + 1) ** 2).numeric(x**2 + 2 * x + 1, "!", at=[{x: e} for e in v]), (1, 1, 1), (1, 2, 3)),
