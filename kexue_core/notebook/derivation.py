@@ -267,7 +267,8 @@ class Derivation:
         at : sequence of dict of Symbol to number
             The points; they give every symbol a value that its assumptions allow.
         atol : number, optional
-            The difference may be this large, in place of ``1e-25`` times the larger of the two values. It is shown.
+            The difference may be this large, in place of ``1e-25`` times the larger of the two values. It is shown, and
+            must be given where SymPy sees no digit of a value and cannot prove that it is zero.
         """
         at = tuple(at)
         if not at:

@@ -10,6 +10,8 @@ from kexue_core.notebook.zero import evaluate
 
 __all__ = ["numeric"]
 
+_NOTHING = 1e-39  # a value without a digit is known to be smaller than that
+
 
 def numeric(old, step):
     """Verify a step that is checked at points."""
@@ -63,6 +65,8 @@ def _numerically(old, new, point, atol):
             first, second = (evaluate(side, point, digits) for digits in (40, 55))
             if first is None or second is None:
                 return f"{side} has no finite value"
+            if not second and not (atol and atol > _NOTHING) and not side.subs(point).doit().is_zero:
+                return f"SymPy knows no digit of {side}, which may be small or zero; name atol"
             if abs(first - second) > mpmath.mpf(10) ** -28 * max(abs(second), mpmath.mpf(10) ** -60):
                 return f"SymPy does not reach 25 digits of {side}"
             values.append(second)
