@@ -104,7 +104,7 @@ def skip_net(x: ArrayLike, *, net: SkipNet, rho: ArrayLike = 1.0) -> NDArray[np.
     >>> skip_net([[1.0, -2.0]], net=net, rho=[0.5]).round(3)
     array([[ 0.75 , -0.959]])
     """
-    encoder, decoder = _checks.instance("net", net, SkipNet)
+    encoder, decoder = _net(net)
     x = _checks.array("x", x, core=1, last=len(encoder[0]))
     rho = _checks.array("rho", rho, low=0)
     if rho.shape not in ((), (len(encoder),)):
@@ -166,6 +166,17 @@ def linearity(x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
         np.subtract(y, left, out=left)
         left, total = (np.square(part, out=part).sum(axis=(-2, -1)) for part in (left, y))
         return _checks.result(np.maximum(1 - left / np.where(total > 0, total, 1), 0), "x", "y")
+
+
+def _net(net):
+    """Return the matrices of a network that fit each other."""
+    net = _checks.instance("net", net, SkipNet)
+    down, up = ([_checks.array("net", w, ndim=2, core=2) for w in matrices] for matrices in net)
+    shapes = [w.shape for w in down]
+    chained = all(before[1] == after[0] for before, after in pairwise(shapes))
+    if not shapes or not chained or [w.shape[::-1] for w in up] != shapes:
+        raise ValueError(f"net must lead down and back the same way, got {shapes} and {[w.shape for w in up]}")
+    return down, up
 
 
 def _centred(points, axis):

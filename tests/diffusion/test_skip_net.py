@@ -77,6 +77,26 @@ def test_what_no_affine_map_explains_is_not_less_than_nothing():
         (lambda: skip_net([[1.0, 2.0]], net=NET, rho=[1.0, 1.0]), ValueError, r"rho must be a number or have shape"),
         (lambda: skip_net([[1.0]], net=NET), ValueError, "x must have a last axis of length 2, got shape"),
         (lambda: skip_net([[1.0, 2.0]], net=tuple(NET)), TypeError, "net must be a SkipNet, got"),
+        (
+            lambda: skip_net([1.0], net=SkipNet((), ())),
+            ValueError,
+            r"net must lead down and back the same way, got \[\]",
+        ),
+        (
+            lambda: skip_net([1.0, 2.0], net=SkipNet(NET.encoder, NET.encoder)),
+            ValueError,
+            "net must lead down and back",
+        ),
+        (
+            lambda: skip_net([1.0, 2.0], net=SkipNet(NET.encoder * 2, NET.decoder * 2)),
+            ValueError,
+            r"got \[\(2, 1\), \(2, 1\)\] and \[\(1, 2\), \(1, 2\)\]",
+        ),
+        (
+            lambda: skip_net([1.0, 2.0], net=SkipNet("ab", NET.decoder)),
+            TypeError,
+            "net must be an array of real numbers",
+        ),
         (lambda: linearity(np.ones((3, 2)), np.ones((3, 2))), ValueError, "x must hold more than 3 points, got 3"),
         (lambda: linearity(np.ones((9, 2)), np.ones((8, 2))), ValueError, "y must have 9 points like x, got 8"),
     ],
