@@ -240,7 +240,7 @@ def train_ign(
                 m += (g - m) * 0.5
                 v += (g * g - v) * 0.001
                 part -= rate * m / (1 - 0.5 ** (k + 1)) / (np.sqrt(v / (1 - 0.999 ** (k + 1))) + 1e-8)
-    for part in flat:
+    for part in (*flat, *second):  # an infinite square would have stopped its weight
         _checks.result(part, "net", "rate", "lam_tight")
     return MapNet(tuple(flat[:layers]), tuple(flat[layers:])), terms
 

@@ -126,6 +126,20 @@ def bad_net():
             ValueError,
             r"sample\(rng, shape\) must have shape \(2, 2, 2\), got",
         ),
+        (
+            lambda: train_ign(
+                MapNet((0.5 * np.eye(1),), (np.zeros((1, 1)),)),
+                lambda rng, shape: np.full(shape, 1e90),
+                steps=1,
+                batch=2,
+                rate=0.1,
+                lam_idem=1,
+                lam_tight=0,
+                rng=RNG,
+            ),
+            ValueError,
+            "net, rate and lam_tight must keep the result finite, got inf",
+        ),
     ],
 )
 def test_bad_input_is_refused_by_name(call, error, message):
