@@ -291,7 +291,7 @@ class Derivation:
                 raise StepError(f"step {because!r}: all bounds of a chain must point the same way, got {others} before")
         premises = {g: None for other in (*self.steps, step) for g in other.options.get("given", ())}
         if len(premises) > len(options.get("given", ())):
-            agree(tuple(premises), because)
+            agree(tuple(premises), [self.start, *(other.new for other in (*self.steps, step))], because)
         notes = verify(self.result, step)
         if reason := tied(premises, _moving(step.options), self.result):
             raise StepError(f"step {because!r}: {reason}")

@@ -6,7 +6,7 @@ import sympy as sp
 from sympy.core.function import AppliedUndef
 
 from kexue_core.notebook.conditions import assume
-from kexue_core.notebook.zero import evaluate
+from kexue_core.notebook.zero import evaluate, refutation
 
 __all__ = [
     "against",
@@ -94,7 +94,8 @@ def against(given, lines):
             continue
         for other in (*given, *(line for line in lines if isinstance(line, sp.Eq))):
             gap = (other.lhs - other.rhs).replace(identity.lhs.func, value).doit()
-            if gap.is_number and gap.is_zero is False:
+            everywhere_too = other in given and other.has(identity.lhs.func) and gap.free_symbols <= set(symbols)
+            if (gap.is_number and gap.is_zero is False) or (everywhere_too and refutation(gap, assume())[0]):
                 return f"{identity} for all {', '.join(map(str, symbols))} contradicts {other}"
     return ""
 
@@ -153,7 +154,7 @@ def tied(given, moving, line):
 def fault(given):
     """Say why identities are false, or contradict the assumptions or each other, or return an empty string."""
     for identity in given:
-        if identity.lhs.is_number:
+        if identity.lhs.is_number and not identity.lhs.atoms(AppliedUndef):
             return f"the left-hand side of {identity} is a number"
         wrong = _false(identity)
         if wrong:

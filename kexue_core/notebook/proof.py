@@ -62,11 +62,11 @@ def verify(old, step):
         raise StepError(f"step {step.because!r}: SymPy fails with {type(error).__name__}: {error}") from error
 
 
-def agree(premises, because):
-    """Raise `StepError` if the identities of a chain are seen to contradict each other."""
+def agree(premises, lines, because):
+    """Raise `StepError` if the identities of a chain of lines are seen to contradict each other."""
     try:
         with time_limit(SECONDS):
-            reason = fault(premises)
+            reason = fault(premises) or against(premises, lines)
     except (TimeLimit, *FAILURES):
         return
     if reason:

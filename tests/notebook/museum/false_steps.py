@@ -644,6 +644,16 @@ FALSE["premises together"] = [
         3 * x),
 ]  # fmt: skip
 
+FALSE["premises on functions together"] = [
+    Lie("an integral and its integrand", "the integral of x is 1/2",
+        lambda v: D(Integral(f(x), (x, 0, 1)) * Integral(f(x) ** 2, (x, 0, 1))).step(
+            v * Integral(f(x) ** 2, (x, 0, 1)), "given", given=Eq(Integral(f(x), (x, 0, 1)), v)).step(
+            v / 3, "!", given=Eq(f(x), x)), 1, HALF),
+    Lie("a slope and its function", "the slope of x² is 2x",
+        lambda v: D(f(x) * Derivative(f(x), x)).step(v * f(x), "given", given=Eq(Derivative(f(x), x), v)).step(
+            v * x**2, "!", given=Eq(f(x), x**2)), 1, 2 * x),
+]  # fmt: skip
+
 FALSE["a symbol that rests while its premise moves"] = [
     Lie("in a mean", "a = x² is random: the mean is 1",
         lambda v: (D(x**2 + x).step(a + x, "name", given=v) if v != () else D(a + x)).mean(a, "!", over=Normal(x)),
