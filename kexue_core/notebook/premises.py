@@ -230,7 +230,7 @@ def _facts(symbol):
 
 
 def contradictory(given):
-    """Tell whether polynomial equations have no common solution."""
+    """Tell whether polynomial equations have no common solution, in which no symbol vanishes that may not."""
     gaps = [sp.fraction(sp.together(identity.lhs - identity.rhs))[0] for identity in given]
     angles = {wave.args[0] for gap in gaps for wave in gap.atoms(sp.sin, sp.cos)}
     waves = {function(angle): sp.Dummy() for angle in angles for function in (sp.sin, sp.cos)}
@@ -239,4 +239,8 @@ def contradictory(given):
     symbols = sorted(set().union(*(gap.free_symbols for gap in gaps)), key=str)
     if not symbols or len(gaps) > 6 or len(symbols) > 12 or not all(gap.is_polynomial(*symbols) for gap in gaps):
         return False
+    apart = [symbol for symbol in symbols if symbol.is_zero is False]
+    if apart and len(symbols) <= 6:  # more would take long
+        letter = sp.Dummy()
+        gaps, symbols = [*gaps, letter * sp.Mul(*apart) - 1], [*symbols, letter]
     return sp.groebner(gaps, *symbols, order="grevlex").exprs == [1]

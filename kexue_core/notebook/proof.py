@@ -103,12 +103,14 @@ def declare(equation, symbols):
     if not isinstance(equation, sp.Eq):
         raise StepError(f"only an equation can hold for all {symbols}, got {equation}")
     gap = insert(equation.lhs - equation.rhs, ())
-    if gap.atoms(AppliedUndef):
-        return  # an equation for an unknown function
     drawn = [sp.Eq(gap.subs(point), 0, evaluate=False) for point in assume().points(symbols)]
-    if contradictory(drawn):
+    if not gap.atoms(AppliedUndef) and contradictory(drawn):
         raise StepError(f"{equation} cannot hold for all {', '.join(map(str, symbols))}")
-    for form in (gap, *(sp.diff(gap, symbol) for symbol in symbols if not symbol.is_integer)):
+    plain = [s for s in symbols if s.is_even is s.is_prime is s.is_composite is None]
+    changes = [gap.subs(s, s + 1) - gap if s.is_integer else sp.diff(gap, s) for s in plain]
+    for form in (gap, *changes):
+        if form.atoms(AppliedUndef):
+            continue  # an equation for an unknown function
         if form.free_symbols <= set(symbols) and refutation(form, assume())[0]:
             raise StepError(f"{equation} cannot hold for all {', '.join(map(str, symbols))}")
 
