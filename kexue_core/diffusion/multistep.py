@@ -226,7 +226,7 @@ def fit_inserted_times(
             refined = insert_times(times[: i + 1], [*fitted, r])
             end = solve_multistep(denoise, x, refined, method=method, analytic_first=analytic_first)
             with np.errstate(over="ignore"):
-                return np.sum((end - targets[i]) ** 2)
+                return np.sum(np.ldexp(end - targets[i], -_checks.binary_exponent(x, targets[i])) ** 2)
 
         errors = np.array([error(r) for r in grid.tolist()])
         _checks.result(errors.min(keepdims=True), "x", "targets")

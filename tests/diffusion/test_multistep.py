@@ -176,6 +176,16 @@ def test_bad_exponents_are_named():
 
 
 def test_a_fit_whose_errors_all_overflow_is_refused():
-    targets = np.full((2, 2, 2), 1e200)
+    targets = np.full((2, 2, 2), -1.5e308)
     with pytest.raises(ValueError, match="x and targets must keep the result finite, got inf"):
-        fit_inserted_times(MIXTURE, START, [2.0, 1.0], targets, grid=[0.25, 0.5])
+        fit_inserted_times(lambda x, t: x, targets[0] * -1, [2.0, 1.0], targets, grid=[0.25, 0.5])
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e-100, 1e150])
+def test_the_fit_does_not_depend_on_the_unit(unit):
+    def denoise(x, t):
+        return x / (1 + (t / unit) ** 2)
+
+    x, times = unit * np.array([[1.0], [-2.0]]), unit * np.array([80.0, 1.0, 0.002])
+    targets = trajectory(solve_reference, denoise, x, times)
+    assert fit_inserted_times(denoise, x, times, targets).tolist() == [0.8, 0.2]
