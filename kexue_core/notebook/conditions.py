@@ -266,11 +266,18 @@ def _slope(gap, var):
     return slope if slope.is_positive or slope.is_negative else None
 
 
+def _falls(gap, var):
+    """Tell whether a gap bounds a symbol from above."""
+    slope = _slope(gap, var)
+    return slope is not None and bool(slope.is_negative)
+
+
 def _variable(gaps):
-    """Return the symbol that most conditions bound."""
+    """Return the symbol that most conditions bound, of whole numbers one that is not bounded on both sides."""
     symbols = set().union(*(gap.free_symbols for gap, _ in gaps))
     count = {s: sum(_slope(gap, s) is not None for gap, _ in gaps) for s in symbols if s.is_extended_real}
-    best = sorted((s for s in count if count[s]), key=lambda s: (-count[s], s.name))
+    between = {s: bool(s.is_integer and s.is_nonnegative and any(_falls(gap, s) for gap, _ in gaps)) for s in count}
+    best = sorted((s for s in count if count[s]), key=lambda s: (between[s], -count[s], s.name))
     return best[0] if best else None
 
 

@@ -1329,6 +1329,14 @@ FALSE["reindexed sums"] = [
 ]  # fmt: skip
 
 FALSE["empty sums"] = [
+    Lie("a lower end below the upper one", "the term at m is taken away",
+        lambda v: D(Sum(f(i), (i, m, n))).step(Sum(f(i), (i, 1, n)) - Sum(f(i), (i, 1, m - v)), "!", where=m <= n),
+        0, 1),
+    Lie("a cut between both ends", "the term at k is counted twice",
+        lambda v: D(Sum(f(i), (i, m, n))).step(
+            Sum(f(i), (i, m, k)) + Sum(f(i), (i, k + v, n)), "!", where=[m <= k, k <= n]), 0, 1),
+    Lie("a hockey stick", "binomial coefficients from m to n",
+        lambda v: D(Sum(sp.binomial(i, m), (i, m, n))).step(sp.binomial(n + 1, m + v), "!", where=m <= n), 0, 1),
     Lie("alternating binomial coefficients", "at n = 0 it is 1",
         lambda v: D(Sum((-1) ** j * sp.binomial(v, j), (j, 0, v))).step(0, "!"), n0, n),
     Lie("alternating weighted binomial coefficients", "at n = 1 it is −1",
