@@ -42,9 +42,14 @@ def setup(app):
 
 
 def configure(app, config):
-    """Our templates before the theme's; the script that opens the box on every page."""
+    """Our templates before the theme's; the script that opens the box on every page.
+
+    Sphinx takes the key "/" on every page, for a field that is not there. It is left to the browser: a key that writes
+    a character may not be a command that cannot be switched off (WCAG 2.1.4).
+    """
     config.templates_path += [str(HERE / "templates"), str(HERE / "templates" / "components")]
     config.html_js_files.append(("book-search.js", {"defer": "defer"}))
+    config.html_theme_options = {**config.html_theme_options, "enable_search_shortcuts": False}
 
 
 def switch_off_the_other(app):

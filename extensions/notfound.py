@@ -23,12 +23,16 @@ body {{ font: 1.1rem/1.6 system-ui, sans-serif; max-width: 34rem; margin: 12vh a
 svg {{ width: 4rem; }}
 h1 {{ font-weight: 500; line-height: 1.25; margin: 1rem 0; }}
 a {{ color: light-dark(#0b5a8a, #7cc4f0); }}
+input, button {{ font: inherit; max-width: 100%; }}
 </style>
 <script>
 // The colours that the reader has chosen in the book.
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const choose = () => {{
-  const mode = localStorage.getItem("mode") || "auto";
+  let mode = "auto";
+  try {{
+    mode = localStorage.getItem("mode") || mode;
+  }} catch {{}} // no store
   document.documentElement.dataset.theme = mode !== "auto" ? mode : dark.matches ? "dark" : "light";
 }};
 dark.addEventListener("change", choose);
@@ -39,6 +43,9 @@ choose();
 {logo}
 <h1>This page is not in the book</h1>
 <p>The address may be old, or mistyped. These will help:</p>
+<form action="{search}">
+<input type="search" name="q" aria-label="Search the book"> <button>Search</button>
+</form>
 <ul>
 {links}
 </ul>
@@ -66,5 +73,7 @@ def write(app, exception):
         if name in app.env.titles
     ]
     logo = (HERE / "static" / "favicon.svg").read_text(encoding="utf-8").replace("<svg ", '<svg aria-hidden="true" ')
-    page = PAGE.format(title=escape(app.config.project), logo=logo.strip(), links="\n".join(links))
+    search = app.config.html_baseurl + app.builder.get_target_uri("chapters/search")
+    title = escape(app.config.html_title)
+    page = PAGE.format(title=title, logo=logo.strip(), search=search, links="\n".join(links))
     (Path(app.outdir) / "404.html").write_text(page, encoding="utf-8")

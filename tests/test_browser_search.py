@@ -5,12 +5,13 @@ import http.server
 import random
 import re
 import threading
+from types import SimpleNamespace
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from test_search_queries import book, data, documents, queries
 
-from extensions import book_search, chapters
+from extensions import book_search, chapters, notfound
 from kexue_core.engineering import excerpt, expand, one_edit_apart, rank, singular, token_spans, tokenize
 
 pytestmark = pytest.mark.browser
@@ -289,6 +290,31 @@ def test_a_search_that_could_not_be_loaded_is_tried_again(page, site):
     page.problems.clear()
     page.keyboard.type("onarch")
     page.get_by_role("option").first.wait_for()
+
+
+def test_the_key_for_which_sphinx_has_no_field_is_left_to_the_browser(page, site):
+    config = SimpleNamespace(templates_path=[], html_js_files=[], html_theme_options={"a": 1})
+    book_search.configure(None, config)
+    assert config.html_theme_options == {"a": 1, "enable_search_shortcuts": False}
+    go(page, site, CHAPTER)
+    press = "document.body.dispatchEvent(new KeyboardEvent('keydown', { key: '/', bubbles: true, cancelable: true }))"
+    assert page.evaluate(press)
+    assert page.locator("dialog").count() == 0
+
+
+def test_the_page_for_a_wrong_address_has_a_field_that_leads_to_the_results(page, tmp_path):
+    config = SimpleNamespace(root_doc="index", html_baseurl="https://example.org/book/", html_title="A & B")
+    builder = SimpleNamespace(format="html", name="html", get_target_uri=lambda name: f"{name}.html")
+    env = SimpleNamespace(titles={})
+    notfound.write(SimpleNamespace(builder=builder, config=config, env=env, outdir=tmp_path), None)
+    page.context.set_offline(False)
+    page.route("https://example.org/**", lambda route: route.fulfill(body="found"))
+    page.goto((tmp_path / "404.html").as_uri())
+    assert page.title() == "Not found – A & B"
+    page.get_by_role("searchbox", name="Search the book").fill("rope & more")
+    page.keyboard.press("Enter")
+    page.wait_for_url("https://example.org/book/chapters/search.html?q=rope+%26+more")
+    page.problems.clear()  # that request
 
 
 def test_a_key_event_without_a_key_is_no_error(page, site):
