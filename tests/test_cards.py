@@ -11,6 +11,18 @@ pytestmark = pytest.mark.browser
 EQUATION = 'href^="#eq-"'
 SCRIPT = chapters.ROOT / "extensions" / "static" / "cards.js"
 
+# Name a symbol in the text that the table explains; return its meaning.
+SYMBOL = """() => {
+    const tex = (formula) => formula.querySelector("annotation").textContent;
+    for (const row of document.querySelectorAll("#the-question table tbody tr"))
+        for (const symbol of row.cells[0].querySelectorAll(".katex"))
+            for (const formula of document.querySelectorAll("#derivation p .katex"))
+                if (tex(formula) === tex(symbol)) {
+                    formula.id = "the-symbol";
+                    return row.cells[1].textContent;
+                }
+}"""
+
 
 @pytest.fixture
 def page(browser, site):
@@ -74,19 +86,40 @@ def test_a_link_to_an_equation_shows_the_equation(page, site):
 
 
 def test_a_symbol_shows_its_row_of_the_table(page):
-    meaning = page.evaluate("""() => {
-        const tex = (formula) => formula.querySelector("annotation").textContent;
-        for (const row of document.querySelectorAll("#the-question table tbody tr"))
-            for (const symbol of row.cells[0].querySelectorAll(".katex"))
-                for (const formula of document.querySelectorAll("#derivation p .katex"))
-                    if (tex(formula) === tex(symbol)) {
-                        formula.id = "the-symbol";
-                        return row.cells[1].textContent;
-                    }
-    }""")
+    meaning = page.evaluate(SYMBOL)
     page.locator("#the-symbol .katex-html").hover()
     card(page).wait_for(state="visible")
     assert card(page).text_content().startswith(meaning)
+
+
+def test_a_finger_shows_the_meaning_of_a_symbol_and_follows_links(browser, site):
+    context = browser.new_context(offline=True, has_touch=True, viewport={"width": 390, "height": 800})
+    page = context.new_page()
+    page.goto((site / "chapters" / "ddpm.html").as_uri())
+    page.wait_for_load_state("load")
+    meaning = page.evaluate(SYMBOL)
+    symbol = page.locator("#the-symbol .katex-html")
+    symbol.tap()
+    card(page).wait_for(state="visible")
+    assert card(page).text_content().startswith(meaning)
+    page.locator("#derivation h2").first.tap()
+    card(page).wait_for(state="hidden")
+    symbol.scroll_into_view_if_needed()
+    box, finger = symbol.bounding_box(), context.new_cdp_session(page)
+    for step in range(12):  # a finger that scrolls the page
+        point = {"x": box["x"] + 5, "y": box["y"] + 5 - 15 * step}
+        kind = "touchMove" if step else "touchStart"
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [point]})
+        page.wait_for_timeout(10)
+    page.wait_for_timeout(400)
+    assert card(page).is_hidden()
+    finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    link = page.locator(f"article a[{EQUATION}]:visible").first
+    link.tap()
+    page.wait_for_function("location.hash.startsWith('#eq-')")
+    page.wait_for_timeout(400)
+    assert card(page).is_hidden()
+    context.close()
 
 
 def test_a_card_stays_in_the_window(page):

@@ -61,9 +61,9 @@
   const named = ({ target }) => target.closest?.("article a:not(.headerlink), article .katex");
 
   function point(event) {
-    if (event.pointerType === "touch") return;
-    clearTimeout(timer);
     const target = named(event);
+    if (event.pointerType === "touch" && target?.matches("a")) return;
+    clearTimeout(timer);
     if (card.contains(event.target) || (owner && target === owner)) return;
     timer = setTimeout(() => (target ? show(target) : hide()), 250);
   }
@@ -76,6 +76,7 @@
     document.addEventListener("pointerover", point);
     document.addEventListener("focusin", (event) => (named(event) ? show(named(event)) : hide()));
     document.addEventListener("focusout", hide);
+    document.addEventListener("pointercancel", hide);
     document.addEventListener("scroll", () => owner && (owner === document.activeElement ? place() : hide()));
     document.addEventListener("keydown", (event) => event.key === "Escape" && hide());
   });
