@@ -15,6 +15,7 @@ def setup(app):
     """Register the transforms and the look of folded code."""
     app.add_transform(Anchors)
     app.add_transform(Fold)
+    app.add_transform(Nameless)
     app.add_transform(ReadingTime)
     app.connect("config-inited", lambda app, config: config.html_js_files.append(("code.js", {"defer": "defer"})))
     app.connect("builder-inited", lambda app: app.add_node(HideCodeCellNode, override=True, html=(unfold, end_unfold)))
@@ -67,6 +68,18 @@ class Fold(SphinxTransform):
                 del node["hide_mode"]
             if node.get("hide_mode"):
                 node["prompt_show"] = node["prompt_hide"] = folding.summary(cell)
+
+
+class Nameless(SphinxTransform):
+    """Mark the cells of a table that hold a dash only: a phone, which puts them below other cells, leaves them out."""
+
+    default_priority = 900
+
+    def apply(self):
+        """Give them a class."""
+        for cell in self.document.findall(nodes.entry):
+            if cell.astext() == "–":
+                cell["classes"].append("kx-none")
 
 
 class ReadingTime(SphinxTransform):

@@ -4,10 +4,13 @@ import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from docutils import nodes
+from docutils.utils import new_document
 from reader import listen
 from test_book import PAGES
 
 from extensions import chapters
+from extensions.page import Nameless
 
 pytestmark = pytest.mark.browser
 every_chapter = pytest.mark.parametrize("slug", chapters.slugs())
@@ -68,6 +71,72 @@ def test_a_dark_page_is_printed_light_and_is_dark_again(page, site):
     page.evaluate("dispatchEvent(new Event('beforeprint'))")  # a print that is not finished
     page.pdf()
     assert page.evaluate("printed") == ["light", "light", "dark"]
+
+
+def test_nothing_fails_on_our_side_where_the_browser_refuses_to_store(page, site):
+    page.add_init_script("Object.defineProperty(window, 'localStorage', { get() { throw new Error('refused'); } })")
+    page.emulate_media(color_scheme="dark")
+    errors = []
+    page.on("pageerror", lambda error: errors.append(error.stack))
+    for name in (FIRST, "404.html"):
+        open_page(page, site, name)
+        assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    others = r"/(pydata-sphinx-theme|sphinx_highlight)\.js"  # they fail where they read what is stored
+    assert [stack for stack in errors if not re.search(others, stack)] == []
+
+
+def test_no_line_of_a_formula_in_a_sentence_is_cut(browser, site):
+    context = browser.new_context(offline=True, viewport={"width": 1280, "height": 900}, device_scale_factor=3)
+    page = context.new_page()
+    open_page(page, site, "chapters/notation.html")
+    page.evaluate("document.fonts.ready.then(() => true)")
+    high = page.query_selector_all("article span.math")
+    lines = r"(e) => /\\(le|bar|frac|sqrt|sum)\b/.test(e.querySelector('annotation').textContent)"
+    high = [e for e in high if e.evaluate(lines)][:25]
+    assert len(high) > 20
+    for formula in high:
+        formula.scroll_into_view_if_needed()
+        box = formula.bounding_box()
+        clip = {"x": box["x"] - 5, "y": box["y"] - 5, "width": box["width"] + 10, "height": box["height"] + 10}
+        seen = page.screenshot(clip=clip)
+        formula.evaluate("(e) => (e.style.overflow = 'visible')")
+        assert page.screenshot(clip=clip) == seen, formula.text_content()
+    context.close()
+
+
+@pytest.mark.parametrize(("slug", "width"), [("cur", 390), ("s4", 390), ("softmax_alternatives", 320)])
+def test_a_formula_in_a_sentence_breaks_or_can_be_scrolled(page, site, slug, width):
+    page.set_viewport_size({"width": width, "height": 800})
+    open_page(page, site, f"chapters/{slug}.html")
+    wide = page.evaluate(
+        """() => [...document.querySelectorAll("article span.math")]
+            .filter((e) => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1)
+            .map((e) => [getComputedStyle(e).overflowX, e.tabIndex, e.querySelectorAll(".base").length])"""
+    )
+    assert all(found == ["auto", 0, 1] for found in wide), wide
+    assert bool(wide) == (width == 320)  # a tuple has no place to break
+
+
+SPACED = "* { line-height: 1.5 !important; letter-spacing: 0.12em !important; word-spacing: 0.16em !important; }"
+
+
+@pytest.mark.parametrize("name", ["parts/optimization", "library/mathematics", "bibliography", "errata"])
+def test_a_page_fits_a_phone_where_the_reader_spaces_the_letters(page, site, name):
+    open_page(page, site, f"chapters/{name}.html")
+    page.add_style_tag(content=SPACED + " p { margin-bottom: 2em !important; }")  # WCAG 1.4.12
+    assert too_wide(page, 320) == []
+
+
+def test_a_letter_without_a_name_in_code_has_no_dash_below_it_on_a_phone(page, site):
+    document = new_document("")
+    document += [nodes.entry("", nodes.paragraph("", text)) for text in ("–", "a – b")]
+    Nameless(document).apply()
+    assert [cell["classes"] for cell in document] == [["kx-none"], []]
+    open_page(page, site, "chapters/sgd_convergence.html")
+    shown = "[...document.querySelectorAll('#the-question .kx-none')].map((e) => e.checkVisibility())"
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert set(page.evaluate(shown)) == {width == 1280}
 
 
 def check_for_everyone(page, found, page_name):

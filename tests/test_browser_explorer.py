@@ -240,6 +240,44 @@ def test_a_link_sets_the_explorer_scrolls_to_it_and_works_a_second_time(page, ad
     assert page.evaluate("scrollY") == before
 
 
+def test_the_way_back_leads_to_the_link_and_its_stop(page, address):
+    page.goto(address)
+    page.evaluate("document.querySelector('p').before(document.querySelector('#wave'))")  # the link stands below
+    page.evaluate("document.querySelector('.tall').after(document.querySelector('#go').parentElement)")
+    link = page.locator("#go")
+    link.scroll_into_view_if_needed()
+    top = page.evaluate("scrollY")
+    assert top > 500
+    link.click()
+    page.wait_for_function("scrollY < 300")
+    slider = ready(page, "wave").locator("input[type=range]")
+    slider.press("Home")
+    page.wait_for_function("location.hash.includes('base=10&')")
+    page.go_back()
+    page.wait_for_function("(top) => scrollY === top", arg=top)
+    page.wait_for_function("document.querySelector('#wave input').getAttribute('aria-valuetext').startsWith('1000')")
+    page.wait_for_timeout(400)
+    assert page.evaluate("scrollY") == top
+    page.go_forward()
+    page.wait_for_function("document.querySelector('#wave input').getAttribute('aria-valuetext').startsWith('10 ')")
+
+
+def test_who_comes_back_is_left_where_the_page_was(page, address):
+    wipe = "addEventListener('DOMContentLoaded', () => history.replaceState({}, '', location.href))"  # as Sphinx does
+    page.add_init_script(wipe)
+    page.goto(address + "#wave?base=1000&kind=cosine")
+    page.wait_for_function("scrollY > 500")  # who comes for the first time is led to the explorer
+    ready(page, "wave").locator("input[type=range]").press("Home")
+    page.wait_for_function("location.hash.includes('base=10&')")
+    for come in (page.reload, lambda: (page.goto("about:blank"), page.go_back())):
+        page.evaluate("scrollTo(0, 7)")
+        page.wait_for_timeout(500)  # the browser notes from time to time where it is
+        come()
+        page.locator("#wave.kx-ready").wait_for()
+        page.wait_for_timeout(100)
+        assert page.evaluate("scrollY") == 7
+
+
 def test_a_link_followed_right_after_a_move_elsewhere_keeps_the_address(page, address):
     page.goto(address)
     ready(page, "line")
@@ -417,7 +455,14 @@ def test_dragging_over_the_picture_moves_the_control(browser, address, touch):
             page.mouse.down() if not found else None
         found.append(int(box.locator("input[type=range]").input_value()))
     assert found == sorted(set(found))
-    assert box.locator(".kx-picture").evaluate("e => getComputedStyle(e).touchAction") == "pan-y"
+    page.mouse.up()
+    for kind in (1, 0):  # drawn anew, the panel keeps its mark; the other one moves nothing
+        set_stop(box, "kind", kind)
+        style = "(all) => all.map((e) => [getComputedStyle(e).cursor, getComputedStyle(e).touchAction])"
+        panels = box.locator(".kx-picture > svg").evaluate_all(style)
+        assert panels == [["auto", "auto"], ["ew-resize", "pan-y"]]
+    page.mouse.move(right["x"] + 0.95 * right["width"], y)
+    page.mouse.down() if not touch else None
     # the line that marks the base lies under the pointer, to half the distance of two stops
     if not touch:
         page.mouse.move(right["x"] + 0.5 * right["width"], y)

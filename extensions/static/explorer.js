@@ -93,6 +93,7 @@
         if (frame === shown) return;
         numbers = data.values[frame];
         showFrame(frame);
+        grips(image, data.drags);
       } else {
         const result = compute(Object.fromEntries(controls.map((c) => [c.name, value(c)])));
         numbers = data.names.map((n) => format(result.numbers[n]));
@@ -220,10 +221,17 @@
     }
   }
 
+  // Mark the panels that can be dragged; one that is drawn anew has lost its mark.
+  function grips(image, rules) {
+    for (const { panel, direction } of rules) {
+      const { dataset } = image.children[panel] ?? image;
+      dataset.drag = (dataset.drag ?? direction) === direction ? direction : "xy";
+    }
+  }
+
   // A pointer over the picture moves the nearest stop under it.
   function drags(image, rules, move, current) {
-    if (!rules.length) return;
-    image.dataset.drag = [...new Set(rules.map((rule) => rule.direction))].sort().join("");
+    grips(image, rules);
     let held = null, before; // the rules of the panel where the pointer went down; where their controls stood
     const follow = (event) => {
       const svg = image.children[held[0].panel];
@@ -241,7 +249,7 @@
       const mine = rules.filter((rule) => image.children[rule.panel] === svg);
       if (!svg || !mine.length || event.button !== 0) return;
       held = mine;
-      image.setPointerCapture(event.pointerId);
+      svg.setPointerCapture(event.pointerId);
       event.preventDefault(); // do not mark the letters of the picture
       before = follow(event);
     });
@@ -275,15 +283,16 @@
     }
   }
 
-  function keep(hash) {
+  const back = history.state?.kept; // who comes back stays where the page was; Sphinx wipes the mark out
+  function keep(hash, write = "replaceState") {
     try {
-      history.replaceState(history.state, "", hash);
+      history[write]({ kept: true }, "", hash);
     } catch {} // too many, or a page inside another one: the picture counts
   }
 
   let stray; // what was said of an address that names no explorer of the page
 
-  async function go(hash) {
+  async function go(hash, back, followed) {
     const [, id, query] = /^#?([^?]*)(?:\?(.*))?/.exec(hash);
     const explorer = document.getElementById(decoded(id));
     stray?.remove();
@@ -295,9 +304,12 @@
     }
     const { set } = await ready(explorer);
     if (query) set(query);
+    if (back) return;
     const { top, bottom } = explorer.getBoundingClientRect();
     const picture = explorer.querySelector(".kx-picture").getBoundingClientRect();
-    if (top < 0 || Math.min(bottom, picture.bottom) > innerHeight) explorer.scrollIntoView({ block: "center" });
+    if (top >= 0 && Math.min(bottom, picture.bottom) <= innerHeight) return;
+    if (followed) keep(hash, "pushState");
+    explorer.scrollIntoView({ block: "center" });
   }
 
   document.addEventListener("click", (event) => {
@@ -308,11 +320,11 @@
     event.preventDefault(); // the same link works a second time, and nothing is loaded
     clearTimeout(address);
     keep(link.hash);
-    go(link.hash);
+    go(link.hash, false, true);
   });
   addEventListener("hashchange", () => {
     clearTimeout(address);
-    go(location.hash);
+    go(location.hash, history.state?.kept);
   });
 
   // Unpack when the explorer comes near, so that a page with several opens at once.
@@ -328,7 +340,7 @@
   );
   const watch = () => {
     document.querySelectorAll(".kx-explorer").forEach((explorer) => seen.observe(explorer));
-    if (location.hash.includes("?")) go(location.hash);
+    if (location.hash.includes("?")) go(location.hash, back);
   };
   if (document.readyState === "complete") watch();
   else document.addEventListener("DOMContentLoaded", watch); // when every deferred script has run: a twin may need one
@@ -336,7 +348,7 @@
   // Boxes that scroll must be reachable by keyboard.
   function reachable() {
     for (const box of document.querySelectorAll(
-      "div.math, pre, .cell_output, .cell_output .output, .bd-article table, .pst-scrollable-table-container, .kx-scroll",
+      ".math, pre, .cell_output, .cell_output .output, .bd-article table, .pst-scrollable-table-container, .kx-scroll",
     ))
       if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
       else if (!box.closest(".kx-table")) box.removeAttribute("tabindex");
