@@ -81,9 +81,9 @@ def line_mixture(means: ArrayLike, stds: ArrayLike, weights: ArrayLike | None) -
 
 
 def shares(x: Array, t: Any, means: Array, stds: Array, weights: Array) -> tuple[Array, Array, Array]:
-    """Return variances, distances from the centres and shares of the components of ``(1 - t) x_0 + t x_1``, at x."""
-    V = ((1 - t) * stds) ** 2 + t * t
-    off = x - (1 - t) * means
-    logits = np.log(weights) - np.log(V) / 2 - off / V * off / 2
+    """Return standard deviations, distances over them from the centres, shares of the components of ``x_t``, at x."""
+    scale = np.hypot((1 - t) * stds, t)  # in place of a variance, which leaves the range for tiny and huge stds
+    off = (x - (1 - t) * means) / scale
+    logits = np.log(weights) - np.log(scale) - off * off / 2
     p = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return V, off, _checks.result(p / p.sum(axis=-1, keepdims=True), "x", "means", "stds")
+    return scale, off, _checks.result(p / p.sum(axis=-1, keepdims=True), "x", "means", "stds")

@@ -304,10 +304,10 @@ def gaussian_consistency_gain(times: ArrayLike, std: ArrayLike) -> NDArray[np.fl
 def _step(f, x, t, s, means, stds, weights, at, p):
     """Return ``E[f(x_s, s) | x_t = x]``; ``at``, ``p`` are nodes and weights of a rule for the standard normal law."""
     with np.errstate(over="ignore", invalid="ignore"):
-        V, off, share = shares(x, t, means, stds, weights)
-        C = (1 - s) * (1 - t) * stds**2 + s * t
-        middle = (1 - s) * means + C / V * off
-        width = stds * (t - s) / np.sqrt(V)
+        scale, off, share = shares(x, t, means, stds, weights)
+        drag = (1 - s) * stds * ((1 - t) * stds / scale) + s * (t / scale)
+        middle = (1 - s) * means + drag * off
+        width = stds / scale * (t - s)
         landed = _checks.result(middle[..., None] + width[:, None] * at, "x", "means", "stds")[..., None]
     values = denoised(f, landed, s, landed.shape, "consistency")[..., 0]
     return ((values @ p) * share).sum(axis=-1, keepdims=True)

@@ -108,11 +108,11 @@ def flow_velocity_variance(
     _checks.broadcast(("x", x, 1), ("t", t, 0))
     t = t[..., None]
     with np.errstate(over="ignore", invalid="ignore"):
-        V, off, p = shares(x, t, means, stds, weights)
-        slope = (t - (1 - t) * stds**2) / V
+        scale, off, p = shares(x, t, means, stds, weights)
+        slope = t / scale - (1 - t) * stds / scale * stds
         middle = slope * off - means
         mean = (p * middle).sum(axis=-1, keepdims=True)
-        variance = (p * (stds**2 / V + (middle - mean) ** 2)).sum(axis=-1, keepdims=True)
+        variance = (p * ((stds / scale) ** 2 + (middle - mean) ** 2)).sum(axis=-1, keepdims=True)
     return _checks.result(variance, "x", "means", "stds")
 
 

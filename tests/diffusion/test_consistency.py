@@ -98,6 +98,16 @@ def test_a_stage_is_the_conditional_mean_and_from_data_the_denoiser():
         assert found[0, 0] == pytest.approx(expected, abs=1e-9)
 
 
+def test_stages_and_variances_of_tiny_and_huge_data_are_right_where_their_squares_are_not():
+    identity, t = (lambda x, t: x), 0.5
+    huge = consistency_step(identity, [[1e200]], t, 0.0, means=[[0.0]], stds=1e200)
+    assert huge == pytest.approx(np.array([[2e200]]), rel=1e-14)  # t is nothing beside the data
+    tiny = consistency_step(identity, [[3e-200]], 1e-200, 0.0, means=[[0.0]], stds=1e-200)
+    assert tiny == pytest.approx(np.array([[1.5e-200]]), rel=1e-14, abs=0)
+    variance = flow_velocity_variance([[0.0]], [t], means=[[0.0]], stds=1e200)
+    assert variance == pytest.approx(np.array([[4.0]]), rel=1e-14)
+
+
 def test_a_stage_is_an_euler_step_plus_diffusion():
     wide = {"means": [[-1.0], [1.0]], "stds": 0.5}
     f, x, t, h = partial(consistency_mixture, **wide), np.linspace(-1, 1, 401)[:, None], 0.6, 1 / 320
