@@ -230,6 +230,17 @@ def test_the_box_leads_to_the_page_of_all_results_whose_address_can_be_shared(pa
     assert box.evaluate("(e) => e === document.activeElement")
 
 
+def test_the_box_stands_whole_in_a_low_window(page, site):
+    page.set_viewport_size({"width": 640, "height": 400})  # 1280 × 800 at 200 %
+    go(page, site, CHAPTER)
+    page.keyboard.press("Control+k")
+    page.keyboard.type("softmax")
+    page.get_by_role("option").first.wait_for()
+    box = page.locator("dialog").bounding_box()
+    assert box["y"] >= 0
+    assert box["y"] + box["height"] <= 400
+
+
 def test_the_number_of_results_is_the_true_one(page, site):
     go(page, site, f"{SEARCH}?q=the")
     status = page.locator("[role=status]")
