@@ -648,9 +648,6 @@ FALSE["premises together"] = [
     Lie("a linear equation holds for all x", "no y is 3 − 2x for all x",
         lambda v: D(E(x * y + x * t, v), for_all=x).step(E(y + t, v.subs(x, 1)), "!", substitute={x: 1}), 3 * x + 1,
         3 * x),
-]  # fmt: skip
-
-FALSE["premises on functions together"] = [
     Lie("an integral and its integrand", "the integral of x is 1/2",
         lambda v: D(Integral(f(x), (x, 0, 1)) * Integral(f(x) ** 2, (x, 0, 1))).step(
             v * Integral(f(x) ** 2, (x, 0, 1)), "given", given=Eq(Integral(f(x), (x, 0, 1)), v)).step(
@@ -844,6 +841,8 @@ FALSE["averages"] = [
         lambda v: D(x**2 * y**2).mean(1, "!", over=v), Uncorrelated(Normal(x), Normal(y)), (Normal(x), Normal(y))),
     Lie("uncorrelated in the fourth power", "it needs E x²y²",
         lambda v: D((x + y) ** v).mean(12 if v == 4 else 2, "!", over=Uncorrelated(Normal(x), Normal(y))), 4, 2),
+    Lie("a modulus over an interval around zero", "the half below zero counts too",
+        lambda v: D(Abs(x)).mean((a**2 + v * b**2) / (2 * (a + b)), "!", over=Uniform(x, -a, b)), -1, 1),
     Lie("an interval the wrong way", "low is above high",
         lambda v: D(x**2).mean(Rational(7, 3), "!", over=Uniform(x, *v)), (2, 1), (1, 2), refusal=RULE),
     Lie("a negative deviation", "a deviation is not negative",
