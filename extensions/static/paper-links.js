@@ -100,11 +100,17 @@
 
     function byQuery(site, path, query, start) {
       if (!site.before.includes(path)) return [null, "no paper has such a path on openreview.net", start];
-      const pairs = query.split("&").map((part) => parted(part, "="));
-      const values = pairs.filter(([name]) => name === site.query);
-      if (values.length !== 1) return [null, `${values.length} values of ${site.query}`, start + path.length];
-      const [found, reason, taken] = read(site.source, values[0][2]);
-      return [found, reason, start + path.length + taken];
+      const values = [];
+      let place = 1; // behind the question mark
+      for (const part of query.split("&")) {
+        const [name, mark, value] = parted(part, "=");
+        if (name === site.query) values.push([place + name.length + mark.length, value]);
+        place += part.length + 1;
+      }
+      start += path.length;
+      if (values.length !== 1) return [null, `${values.length} values of ${site.query}`, start];
+      const [found, reason, taken] = read(site.source, values[0][1]);
+      return [found, reason, start + values[0][0] + taken];
     }
 
     function byPath(site, before, rest, start) {
@@ -116,7 +122,7 @@
           const head = key.slice(0, Math.max(place, 0));
           if (after === ".pdf" && site.twice) key = head.endsWith(`/${key.slice(place + 1)}`) ? head : "";
           const [found, reason, taken] = before === "/venue/" ? venue(key) : read(site.source, key);
-          if (found) return [found, reason, start + taken + after.length];
+          if (found) return [found, reason, start + rest.length];
           first ||= [null, reason, start + taken];
         }
       return first || [null, "no paper has such a path", start];

@@ -70,11 +70,17 @@ def read_bare(text):
 def read_query(site, path, query, start):
     if path not in site["before"]:
         return None, "no paper has such a path on openreview.net", start
-    values = [value for name, _, value in (part.partition("=") for part in query.split("&")) if name == site["query"]]
+    start, values, place = start + len(path), [], 1  # behind the question mark
+    for part in query.split("&"):
+        name, mark, value = part.partition("=")
+        if name == site["query"]:
+            values.append((place + len(name + mark), value))
+        place += len(part) + 1
     if len(values) != 1:
-        return None, f"{len(values)} values of {site['query']}", start + len(path)
-    paper, reason, taken = read_key(site["source"], values[0])
-    return paper, reason, start + len(path) + taken
+        return None, f"{len(values)} values of {site['query']}", start
+    ((place, value),) = values
+    paper, reason, taken = read_key(site["source"], value)
+    return paper, reason, start + place + taken
 
 
 def read_path(site, before, rest, start):
@@ -88,6 +94,6 @@ def read_path(site, before, rest, start):
             source = "venue" if before == "/venue/" else site["source"]
             paper, reason, taken = read_venue(key) if source == "venue" else read_key(source, key)
             if paper:
-                return paper, reason, start + taken + len(after)
+                return paper, reason, start + len(rest)
             found = found or (None, reason, start + taken)
     return found or (None, "no paper has such a path", start)

@@ -161,6 +161,19 @@ def test_no_text_raises_and_accepted_counts_stay_inside():
         )
 
 
+def test_how_far_a_text_was_accepted_is_counted_within_the_text():
+    whole = "https://openreview.net/forum?id=ryQu7f-RZ"
+    assert explain_address(whole)[2] == len(whole)
+    assert explain_address(whole + "&noteId=x#y")[2] == len(whole)
+    assert explain_address(whole.replace("?", "?a=1&"))[2] == len(whole) + 4
+    assert explain_address(whole[:-1] + "!")[2] == len(whole) - 1
+    assert explain_address("https://openreview.net/forum?a=1")[2] == len("https://openreview.net/forum")
+    for text in NAMED:
+        paper, _, accepted = explain_address(text)
+        if paper and "?" not in text and "#" not in text and "%" not in text:
+            assert accepted == len(text.strip()), text
+
+
 def test_the_number_of_steps_grows_with_the_length_only():
     """Counted, not timed: how many characters automata are shown for ever longer texts of each awkward kind."""
     from kexue_core.engineering import _link_reading
