@@ -304,7 +304,7 @@ def _terms(expression, var, about, side, order):
     for more in (0, 2, 5, 9):
         try:
             found = sp.series(expression, distance, 0, order + more)
-        except PoleError:
+        except (PoleError, NotImplementedError):
             return None
         rest = found.getO()
         if rest is None or rest.getn() >= least:
