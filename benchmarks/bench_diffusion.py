@@ -14,6 +14,7 @@ from kexue_core.diffusion import (
     disk_images,
     edm_time_steps,
     fit_mean_direction,
+    pack_codes,
     posterior_coefficients,
     solve_diffusion_ode,
     solve_reference,
@@ -77,9 +78,27 @@ def search(denoise, x, times, targets):
     return np.array(found)
 
 
+def packed(codes, size):
+    """Return codes as bytes, digit by digit."""
+    number = 0
+    for code in codes.tolist():
+        number = number * size + code
+    return number.to_bytes((size ** len(codes) - 1).bit_length() // 8 + 1, "big")
+
+
 def main():
     """Print the ratios over shapes."""
     rng = np.random.default_rng(0)
+    for n in (10, 1000, 10_000):
+        codes = rng.integers(1000, size=n)
+        compare(
+            "pack_codes | digit by digit",
+            f"{n} codes",
+            lambda: pack_codes(codes, 1000),
+            lambda: packed(codes, 1000),
+            difference=False,
+            note="" if n > 100 else "arguments are checked",
+        )
     times, schedule = edm_time_steps(51), ddpm_schedule(1000)
     for shape in [(1, 2), (1000, 2), (256, 3072)]:
         x, size = rng.standard_normal(shape) * 80, str(shape)

@@ -12,7 +12,9 @@ from kexue_core.engineering import (
     InvertedIndex,
     Retry,
     bm25_scores,
+    build_automaton,
     find_paper_ids,
+    path_counts,
     related,
     search,
     simulate_contention,
@@ -147,6 +149,7 @@ def main():
                     difference=False,
                 )
     retries()
+    automata()
     addresses()
 
 
@@ -201,6 +204,19 @@ def retries():
                 difference=False,
                 note="calls grow up to quadratically",
             )
+
+
+def automata():
+    """Print how automata grow with the length of what they read."""
+    for n in (200, 800, 3200):
+        compare(
+            "build_automaton, path_counts | half of the states",
+            f"{n} states",
+            lambda: path_counts(build_automaton([[("ab", n, n)]])),
+            lambda: path_counts(build_automaton([[("ab", n // 2, n // 2)]])),
+            difference=False,
+            note="2 is linear, 4 quadratic",
+        )
 
 
 if __name__ == "__main__":
