@@ -78,12 +78,18 @@ def cards(members):
 
 
 def poster(slug):
-    """Write the picture of a chapter's first explorer into the build folder; return its path for Sphinx."""
+    """Write the picture of a chapter's first explorer into the build folder; return its path for Sphinx.
+
+    One that is there already is left alone: Sphinx reads the pages of a changed picture again.
+    """
     for data in shown(slug):
         path = chapters.BUILD / "posters" / f"{slug}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         picture = Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).convert("RGB")
-        picture.resize((560, round(560 * picture.height / picture.width))).save(path, optimize=True)
+        written = io.BytesIO()
+        picture.resize((560, round(560 * picture.height / picture.width))).save(written, "png", optimize=True)
+        if not path.exists() or path.read_bytes() != written.getvalue():
+            path.write_bytes(written.getvalue())
         return f"/{path.relative_to(chapters.ROOT)}"
     raise ValueError(f"{slug}: a chapter must have an Explorer; its picture stands for the chapter")
 

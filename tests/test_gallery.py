@@ -22,6 +22,16 @@ def test_every_chapter_stands_once_with_picture_insight_and_time():
         assert (":class-img-top: kx-photo\n" in card) == photo, slug
 
 
+def test_a_picture_that_is_there_is_left_alone_and_another_one_is_written():
+    path = chapters.ROOT / gallery.poster("rope_base").lstrip("/")
+    before, stamp = path.read_bytes(), path.stat().st_mtime_ns
+    gallery.poster("rope_base")
+    assert path.stat().st_mtime_ns == stamp
+    path.write_bytes(b"an older one")
+    gallery.poster("rope_base")
+    assert path.read_bytes() == before
+
+
 def test_a_part_has_a_page_from_three_chapters_on_and_else_its_words(monkeypatch):
     slugs = chapters.slugs()
     monkeypatch.setattr(
