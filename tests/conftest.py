@@ -158,7 +158,7 @@ def tell_costs(terminalreporter):
 
 
 def ten_million_additions():
-    """Return the processor seconds of a loop: they say how much of their cores others have taken."""
+    """Return the processor seconds of a loop, by which runs on other machines, or busy ones, can be compared."""
     before, total = time.process_time(), 0
     for number in range(10_000_000):
         total += number

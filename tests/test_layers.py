@@ -58,6 +58,7 @@ NOTEBOOK = {
     "solutions.py": {"mpmath", "sympy"},
     "sums.py": {"sympy"},
     "table.py": set(),
+    "ties.py": {"sympy"},
     "typeset.py": {"sympy"},
     "wellformed.py": {"sympy"},
     "zero.py": {"mpmath", "sympy"},

@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 import sympy as sp
 
 from kexue_core.notebook import laws, typeset
-from kexue_core.notebook.premises import reached, tied, tied_since
 from kexue_core.notebook.proof import RELATIONS, agree, declare, verify
 from kexue_core.notebook.refusal import StepError
+from kexue_core.notebook.ties import reached, tied, tied_since
 
 __all__ = ["Derivation", "Step", "StepError", "verify"]
 
