@@ -157,11 +157,11 @@ def check_for_everyone(page, found, page_name):
     page.set_viewport_size({"width": 1280, "height": 900})
     page.add_style_tag(content="* { transition: none !important }")  # nothing half-way between two colours
     page.evaluate(Axe().axe_script)
-    found += violations(page, TAGS, rules={"color-contrast": {"enabled": False}})
+    found += violations(page, TAGS, rules={rule: {"enabled": False} for rule in COLORS})
     set_scheme(page, "dark")
     found += page.evaluate(LIGHT_PICTURES, "dark")
     assert found + page.problems == []
-    assert contrast(page) == []  # afterwards the page's own scripts miss what they hold
+    assert contrast(page, STOOD_OUT) == []  # afterwards the page's own scripts miss what they hold
 
 
 FORMULAS = """async () => {
@@ -218,6 +218,8 @@ def too_wide(page, width):
 
 
 TAGS = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
+COLORS = ("color-contrast", "link-in-text-block")  # the rules about colours: half of axe's time
+STOOD_OUT = set()  # (scheme, look) of letters that stood out on the pages before
 
 
 def violations(page, only, context="document", **options):
@@ -238,34 +240,46 @@ def set_scheme(page, scheme):
     page.wait_for_function("(scheme) => document.documentElement.dataset.theme === scheme", arg=scheme)
 
 
-def contrast(page):
-    """Return (scheme, node) where letters stand out too little in the light or the dark; the page is taken apart.
+def contrast(page, stood_out=frozenset()):
+    """Return (scheme, node) where letters or links stand out too little; the page is taken apart.
 
-    Three letters stand for all that look alike, and the rest is emptied, because axe walks all that is there. What is
-    empty keeps its place: the stripes of a table stay where they are.
+    Three letters stand for all that look alike, on this page and on others: a look in ``stood_out`` is not judged anew,
+    and a set that is given gets the looks of a page without faults. The rest is emptied, because axe walks all that is
+    there. What is empty keeps its place: the stripes of a table stay where they are.
     """
+    looks = set()
     for scheme in ("light", "dark"):
         set_scheme(page, scheme)
-        assert page.evaluate(LOOKS, scheme) > 0
+        known = [look for where, look in stood_out if where == scheme]
+        looks |= {(scheme, look) for look in page.evaluate(LOOKS, [scheme, known])}
+    assert looks | stood_out
     page.evaluate(EMPTY)
     found = []
     for scheme in ("dark", "light"):
+        if all(where != scheme for where, _ in looks):
+            continue
         set_scheme(page, scheme)
-        rule = {"type": "rule", "values": ["color-contrast"]}
-        found += [(scheme, node) for _, node in violations(page, rule, f"{{ include: looks.{scheme} }}")]
+        rules = {"type": "rule", "values": COLORS}
+        found += [(scheme, node) for _, node in violations(page, rules, f"{{ include: looks.{scheme} }}")]
+    if not found and isinstance(stood_out, set):
+        stood_out |= looks
     return found
 
 
+# What is looked at, all that holds it, and the text in which a link stands.
 EMPTY = """() => {
     const needed = new Set();
-    for (let e of [...looks.light, ...looks.dark]) for (; e && !needed.has(e); e = e.parentElement) needed.add(e);
+    for (let e of [...looks.light, ...looks.dark]) {
+        if (e.closest("a")) e.closest("p, li, dd, td, figcaption")?.querySelectorAll("*").forEach((e) => needed.add(e));
+        for (; e; e = e.parentElement) needed.add(e);
+    }
     document.querySelectorAll("body *").forEach((e) => needed.has(e) || e.replaceChildren());
 }"""
 
 
-# A look: colour and kind of the letters, and all that is painted behind them.
-LOOKS = """(scheme) => {
-    const grounds = new Map([[null, ""]]), seen = new Map();
+# A look: colour and kind of the letters, all that is painted behind them, and for a link the text around it.
+LOOKS = """([scheme, known]) => {
+    const grounds = new Map([[null, ""]]), seen = new Map(known.map((look) => [look, 3]));
     const ground = (e) => {
         if (!grounds.has(e)) {
             const { backgroundColor, backgroundImage, opacity, filter } = getComputedStyle(e);
@@ -275,39 +289,62 @@ LOOKS = """(scheme) => {
         }
         return grounds.get(e);
     };
+    const letters = (e) => {
+        const { color, fontSize, fontWeight, textShadow, textDecorationLine } = getComputedStyle(e);
+        return [color, fontSize, fontWeight, textShadow, textDecorationLine].join();
+    };
     const found = [...document.querySelectorAll("body *")].filter((e) => {
         if (![...e.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim())) return false;
-        const { color, fontSize, fontWeight, textShadow } = getComputedStyle(e);
-        const look = [color, fontSize, fontWeight, textShadow, e.checkVisibility(), ground(e)].join();
+        const link = e.closest("a");
+        const look = [letters(e), e.checkVisibility(), ground(e), link ? letters(link.parentElement) : ""].join();
         seen.set(look, (seen.get(look) || 0) + 1);
         return seen.get(look) <= 3;
     });
     window.looks = { ...window.looks, [scheme]: found };
-    return found.length;
+    return [...seen.keys()].slice(known.length);
 }"""
 
 
+UNLIKE = "color: color-mix(in srgb, currentColor 90%, red)"
 FAINT = [
-    ("color: #999", "", {"light"}),
-    ("background: #777", "", {"light", "dark"}),
-    ("opacity: 0.4", "", {"light", "dark"}),
-    ("", "color: #aaa", {"light"}),
-    ("", "color: #555", {"dark"}),
-    ("", "", set()),
+    ("color: #999", "<em>letters</em>", {"light"}),
+    ("background: #777", "<em>letters</em>", {"light", "dark"}),
+    ("opacity: 0.4", "<em>letters</em>", {"light", "dark"}),
+    ("", '<em style="color: #aaa">letters</em>', {"light"}),
+    ("", '<em style="color: #555">letters</em>', {"dark"}),
+    ("", f'<a href="#" style="{UNLIKE}; text-decoration: none">link</a>', {"light", "dark"}),
+    ("", '<em>letters</em> and a <a href="#">link</a>', set()),
 ]
 
 
-@pytest.mark.parametrize(("outside", "inside", "schemes"), FAINT)
-def test_letters_that_stand_out_too_little_are_found_among_many(page, site, outside, inside, schemes):
+@pytest.mark.parametrize(("style", "words", "schemes"), FAINT)
+def test_letters_that_stand_out_too_little_are_found_among_many(page, site, style, words, schemes):
+    found = contrast(with_words(page, site, style, words))
+    assert {scheme for scheme, _ in found} == schemes
+
+
+def test_a_look_that_stood_out_is_not_judged_again_and_a_new_one_is(page, site):
+    stood_out = set()
+    assert contrast(with_words(page, site, "", "<em>letters</em>"), stood_out) == []
+    before = len(stood_out)
+    assert before > 20
+    assert len(contrast(with_words(page, site, "", '<em style="color: #aaa">letters</em>'), stood_out)) == 1
+    assert len(stood_out) == before  # what was found is found again on the next page
+    assert contrast(with_words(page, site, "", "<em>letters</em>"), stood_out) == []
+    assert page.evaluate("looks.light.length + looks.dark.length") == 0
+
+
+def with_words(page, site, style, words):
+    """Open a page whose first paragraph has a style and some words of its own."""
     open_page(page, site, "chapters/changes.html")
     page.evaluate(Axe().axe_script)
     page.evaluate(
-        """([outside, inside]) => { const p = document.querySelector("article p");
-            p.style.cssText = outside; p.innerHTML = `faint <em style="${inside}">letters</em>`; }""",
-        [outside, inside],
+        """([style, words]) => { const p = document.querySelector("article p");
+            p.style.cssText = style; p.innerHTML = `These words are faint, or ${words}.`; }""",
+        [style, words],
     )
     page.add_style_tag(content="* { transition: none !important }")
-    assert {scheme for scheme, _ in contrast(page)} == schemes
+    return page
 
 
 def test_one_switch_shows_all_code_and_is_remembered(page, site):
