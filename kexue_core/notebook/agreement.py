@@ -3,6 +3,8 @@
 import itertools
 import math
 from dataclasses import dataclass
+from fractions import Fraction
+from numbers import Real
 
 import mpmath
 import numpy as np
@@ -14,6 +16,7 @@ from kexue_core.notebook.formats import format_number
 __all__ = ["Agreement", "agreement"]
 
 _DIGITS = 30
+_FACTS = ("integer", "even", "odd", "real", "nonnegative", "nonpositive")
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,8 @@ def agreement(expression, function, grid, *, rtol=1e-12, atol=0.0):
         Called once for each point with one number for each symbol, in the order of ``grid``. It returns a number, or
         an array of the shape of the matrix; a row or a column may be one-dimensional.
     grid : dict of Symbol to sequence of numbers
-        All combinations are tried. Every symbol must matter to one side, and no value may be repeated.
+        All combinations are tried. Every symbol must matter to one side, no value may be repeated, and values keep
+        the assumptions on their symbol; 0 may stand for a positive one, as the end of what it may be.
     rtol : float
         The difference in an entry may be at most ``rtol`` times the entry; below 0.01.
     atol : float
@@ -63,8 +67,9 @@ def agreement(expression, function, grid, *, rtol=1e-12, atol=0.0):
         If they differ anywhere or a value is not finite, in a strict run (``KEXUE_STRICT=1``); the message names the
         worst point and both values. Otherwise the difference is what is returned and shown.
     ValueError
-        If the grid is empty, has a repeated value or a pole of the formula, lacks a symbol of it, gives one that
-        neither side uses, or compares with zero alone; if shapes differ or a tolerance is out of range.
+        If the grid is empty, has a repeated value, one that its symbol cannot have, or a pole of the formula, lacks
+        a symbol of it, gives one that neither side uses, or compares with zero alone; if shapes differ or a
+        tolerance is out of range.
 
     Examples
     --------
@@ -145,10 +150,20 @@ def _points(expression, grid):
         values = list(values)
         if len(set(values)) < len(values):
             raise ValueError(f"grid must not repeat a value, got {values} for {symbol}")
+        for fact in _FACTS:
+            broken = [value for value in values if symbol.assumptions0.get(fact) and not _has(value, fact)]
+            if broken:
+                raise ValueError(f"grid must keep what is assumed, {symbol} is {fact}, got {broken[0]}")
     points = list(itertools.product(*grid.values()))
     if not points or (not grid and expression.free_symbols):
         raise ValueError("grid must hold at least one point, got none")
     return points
+
+
+def _has(value, fact):
+    """Tell whether a number has a property of SymPy's; a float is the fraction that it is."""
+    exact = sp.sympify(Fraction(value) if isinstance(value, Real) and abs(value) < math.inf else value)
+    return getattr(exact, f"is_{fact}")
 
 
 def _same_shape(shape, computed):

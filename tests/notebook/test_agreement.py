@@ -89,6 +89,24 @@ def test_a_grid_holds_no_pole_of_the_formula(formula):
         agreement(formula, lambda v: np.float64(1) / v, {x: [1.0, 0.0]})
 
 
+ASSUMED = [
+    ({"integer": True}, 0.5, 2.0),
+    ({"even": True}, 3, 4),
+    ({"positive": True}, -1.0, 0),
+    ({"negative": True}, 1e-300, 0),
+    ({"real": True}, 1j, -1.5),
+    ({"integer": True, "nonnegative": True}, np.int64(-1), 10**400),
+]
+
+
+@pytest.mark.parametrize(("assumed", "wrong", "right"), ASSUMED)
+def test_a_grid_keeps_what_is_assumed_of_its_symbols(assumed, wrong, right):
+    y = sp.Symbol("y", **assumed)
+    agreement(y + 1, lambda v: v + 1, {y: [right]})
+    with pytest.raises(ValueError, match=r"grid must keep what is assumed, y is \w+, got "):
+        agreement(y + 1, lambda v: v + 1, {y: [right, wrong]})
+
+
 def test_a_live_kernel_is_told_of_a_difference_and_goes_on(monkeypatch):
     monkeypatch.delenv("KEXUE_STRICT")
     found = agreement(sp.exp(x), lambda v: 1 + v, {x: [0.5]})
