@@ -68,7 +68,7 @@ def pytest_collection_modifyitems(items):
     """Keep a chapter's tests together, on one worker, which runs and opens it once; the destructive come last."""
     items.sort(key=lambda item: (chapter_of(item) or "", item.get_closest_marker("destructive") is not None))
     for item in items:
-        if slug := chapter_of(item):
+        if (slug := chapter_of(item)) and not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group(slug))
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from extensions import chapters
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("lab")]  # one JupyterLab for all
 PATIENCE = 240  # seconds: other tests run beside it
 WHOLE = "snr_high_resolution"  # it runs whole, in the least time of all, the others as far as their first slider
 
