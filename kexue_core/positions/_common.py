@@ -37,13 +37,26 @@ def range_sums_and_slopes(start: int, stop: int, theta: Array, weight: Array) ->
 def _tables(start, stop, theta):
     """Return cosines and sines at ``start + block j``, and both at ``k < block`` for a product that joins them."""
     block = math.isqrt(stop - start - 1) + 1
-    head, tail = np.outer(np.arange(start, stop, block), theta), np.outer(np.arange(block), theta)
-    return np.cos(head), np.sin(head), np.hstack([np.cos(tail), np.sin(tail)]).T
+    head, tail = _turns(start, stop, block, theta), _turns(0, block, 1, theta)
+    return head.real, head.imag, np.hstack([tail.real, tail.imag]).T
+
+
+def _turns(start, stop, step, theta):
+    """Return ``exp(i m theta)`` for ``m = start, start + step ... < stop``; products join coarse and fine turns."""
+    m = np.arange(start, stop, step)
+    fine = math.isqrt(m.size - 1) + 1
+    angle = np.outer(np.concatenate([m[::fine], m[:fine] - start]), theta)
+    turn = np.empty(angle.shape, dtype=complex)
+    np.cos(angle, out=turn.real)
+    np.sin(angle, out=turn.imag)
+    return (turn[:-fine, None] * turn[-fine:]).reshape(-1, theta.size)[: m.size]
 
 
 def negative(start: int, stop: int, theta: Array) -> tuple[NDArray[np.int64], Array]:
-    """Return the m in a range with f(m) < 0, and f there; the fast sums only preselect, direct ones decide."""
+    """Return the m in a range with f(m) < 0, and f there; direct sums decide where the fast ones may mistake a sign."""
     error = 1e-10 + 1e-15 * stop * np.abs(theta).sum()
-    m = start + np.flatnonzero(range_sums(start, stop, theta) < error)
-    f = np.cos(m[:, None] * theta).sum(axis=-1)
-    return m[f < 0], f[f < 0]
+    f = range_sums(start, stop, theta)
+    near = np.flatnonzero(np.abs(f) < error)
+    f[near] = np.cos((start + near)[:, None] * theta).sum(axis=-1)
+    below = np.flatnonzero(f < 0)
+    return start + below, f[below]
