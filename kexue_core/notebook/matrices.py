@@ -91,8 +91,14 @@ def _trace(matrix):
             continue
         turns = [word[i:] + word[:i] for i in range(len(word))]
         turns += [_turned(turn) for turn in turns]
-        total += value * sp.Symbol(f"tr{min(turns, key=str)}")
+        total += value * sp.Symbol(f"tr({_spelled(min(turns, key=str))})")
     return total
+
+
+def _spelled(word):
+    """Return a word as it is written: A Bᵀ C⁻¹."""
+    names = [(str(m) if m.is_symbol else f"({m})", t, i) for m, t, i in word]
+    return " ".join(name + "⁻¹" * i + "ᵀ" * t for name, t, i in names)
 
 
 def _turned(word):

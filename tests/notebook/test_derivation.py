@@ -66,6 +66,13 @@ def test_a_residual_is_not_written_out_where_that_makes_huge_numbers_or_sums():
         Derivation(power).step(sp.Eq(r, wrong), "solve", solve_for=r)
 
 
+def test_a_refusal_writes_traces_as_they_are_read():
+    A, B, C = (sp.MatrixSymbol(name, n, n) for name in "ABC")
+    chain = Derivation(sp.Eq(a, sp.Trace(B.T * (A + C).I * A)))
+    with pytest.raises(StepError, match=r"tr\(A Bᵀ \(A \+ C\)⁻¹\)|tr\(\(A \+ C\)⁻¹ A Bᵀ\)"):
+        chain.step(sp.Eq(a, sp.Trace(A * B)), "not so")
+
+
 def test_a_true_step_that_sympy_cannot_prove_is_refused_with_advice():
     quartic = sp.Integral(sp.exp(-(t**4)) * sp.cos(sp.exp(-t)), (t, 0, 1))
     with pytest.raises(StepError, match=r"cannot prove it|does not follow"):
