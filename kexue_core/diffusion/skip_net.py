@@ -162,10 +162,8 @@ def linearity(x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
         basis, sizes, _ = np.linalg.svd(_centred(x, axis=0), full_matrices=False)
         basis = basis[:, sizes > 1e-12 * sizes.max()]
         y = _centred(y, axis=(-2, -1))
-        left = basis @ (basis.T @ y)
-        np.subtract(y, left, out=left)
-        left, total = (np.square(part, out=part).sum(axis=(-2, -1)) for part in (left, y))
-        return _checks.result(np.maximum(1 - left / np.where(total > 0, total, 1), 0), "x", "y")
+        explained, total = (np.square(part, out=part).sum(axis=(-2, -1)) for part in (basis.T @ y, y))
+        return _checks.result(np.where(total > explained, explained / np.where(total > 0, total, 1), 1), "x", "y")
 
 
 def _net(net):
