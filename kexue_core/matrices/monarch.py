@@ -342,8 +342,11 @@ def low_rank_error(a: ArrayLike, rank: int) -> NDArray[np.float64]:
     5.0
     """
     a, rank = _square(a), _checks.integer("rank", rank, low=0)
+    more = np.count_nonzero(a.any(axis=-1), axis=-1) > rank  # the others, of so few rows, have that rank
+    error = np.zeros(a.shape[:-2])
     with np.errstate(over="ignore"):
-        return _checks.result((np.linalg.svd(a, compute_uv=False)[..., rank:] ** 2).sum(axis=-1), "a")
+        error[more] = (np.linalg.svd(a[more], compute_uv=False)[..., rank:] ** 2).sum(axis=-1)
+    return _checks.result(error, "a")
 
 
 def _size_and_block(n, block):

@@ -322,6 +322,18 @@ def test_the_low_rank_error_is_the_distance_of_the_truncated_decomposition():
     assert (low_rank_error(a, 7) == 0).all()
 
 
+def test_of_a_sparse_batch_only_what_has_more_rows_than_the_rank_is_decomposed():
+    rng = np.random.default_rng(14)
+    a = rng.normal(size=(200, 6, 6)) * (rng.random((200, 6, 6)) < 0.08)
+    rows = np.count_nonzero(a.any(axis=2), axis=1)
+    for rank in range(4):
+        error = low_rank_error(a, rank)
+        tail = (np.linalg.svd(a, compute_uv=False)[:, rank:] ** 2).sum(axis=1)
+        np.testing.assert_allclose(error, tail, rtol=1e-12, atol=1e-26)
+        assert (error[rows <= rank] == 0).all() and (rows <= rank).any() and (error > 1e-3).any()
+    assert low_rank_error(np.diag([1.0, 0.0, 2.0]), 2) == 0 == low_rank_error(np.zeros((3, 3)), 0)
+
+
 # bad input
 
 
