@@ -33,13 +33,33 @@ _VANISHING = {sp.tan: sp.cos, sp.sec: sp.cos, sp.cot: sp.sin, sp.csc: sp.sin, sp
 
 def diverges_at(part, point):
     """Return an end of a single sum, product or integral at which it is seen to diverge at a point, or None."""
-    for end, heights in _towards_ends(part, point):
-        if _too_high(heights, not isinstance(part, sp.Integral)):
+    for end, heights in _towards_ends(part, point, _SCALES):
+        if _too_high(heights, not isinstance(part, sp.Integral)) and not _is_slow_power(part, point, end, heights):
             return end
     return None
 
 
-def _towards_ends(part, point):
+def _is_slow_power(part, point, end, heights):
+    """Tell whether values that do not fall faster than 1/x where one looks do so farther out, as log(x) / x^1.01."""
+    share = _share_of_power(heights)
+    if not share > _TIE:
+        return False
+    far = dict(_towards_ends(part, point, [10 * scale for scale in _SCALES])).get(end)
+    return far is not None and abs(_share_of_power(far) - share) < share / 10
+
+
+def _share_of_power(heights):
+    """Return c where the first values of rows, times x, go as (log x)^a x^-c; rows are equally far apart in log x."""
+    spans, levels = [], []
+    for x, value in (row[0] for row in heights):
+        spans, levels = [*spans, mpmath.log(x)], [*levels, mpmath.log(x * abs(value))]
+    first, second = (mpmath.log(after / before) for before, after in itertools.pairwise(spans))
+    steps = [after - before for before, after in itertools.pairwise(levels)]
+    slope = (steps[0] - steps[1]) / (first - second)
+    return (slope * first - steps[0]) / (spans[1] - spans[0])
+
+
+def _towards_ends(part, point, scales):
     """Return pairs: an end, and rows of (distance, value) of a summand or an integrand towards it, one for each scale.
 
     Towards a finite end they are those of the integrand in the reciprocal distance.
@@ -49,7 +69,7 @@ def _towards_ends(part, point):
     body = body - 1 if isinstance(part, sp.Product) else body  # a product converges if the logarithms' sum does
     with contextlib.suppress(*_MISSING), time_limit(_LOOK_SECONDS), mpmath.workdps(_DIGITS):
         height = sp.lambdify(var, body, "mpmath")
-        far = [mpmath.mpf(2) ** scale for scale in _SCALES]
+        far = [mpmath.mpf(2) ** scale for scale in scales]
         far = [[x + k if is_sum else x * (1 + mpmath.mpf(k) / 7) for k in range(_PLACES)] for x in far]
         for end, turn in zip((end.subs(point) for end in ends), (1, -1)):
             if end.is_finite is False:

@@ -1,5 +1,6 @@
 """How a step is verified: one function for each kind, under one time limit."""
 
+import contextlib
 import functools
 import re
 
@@ -12,7 +13,7 @@ from kexue_core.notebook.convergence import divergent, doubtful
 from kexue_core.notebook.premises import against, contradictory, everywhere, fault, insert, objection
 from kexue_core.notebook.quadrature import contradicted
 from kexue_core.notebook.refusal import StepError, refuse, refuse_at, require_zero
-from kexue_core.notebook.sums import endless
+from kexue_core.notebook.sums import endless, unite
 from kexue_core.notebook.wellformed import well_formed
 from kexue_core.notebook.zero import FAILURES, TimeLimit, proves_zero, refutation, time_limit
 
@@ -154,7 +155,8 @@ def _step(old, step):
         sums = gap.atoms(sp.Sum, sp.Product) if plain else ()
         if sums and not any(map(endless, sums)) and (wrong := refutation(gap, conditions)[0]):
             refuse_at(gap, wrong, step)  # term by term, before SymPy says what the sums are
-        if not (gap.has(sp.Product) and proves_zero(gap, conditions)):
+        joined = any(map(endless, sums)) and _cancels(gap)  # their values may take SymPy long
+        if not (joined or (gap.has(sp.Product) and proves_zero(gap, conditions))):
             require_zero(insert(_difference(insert(old, given), insert(new, given)), given), step, conditions)
         return tuple(identical)
     if "solve_for" in options:
@@ -167,6 +169,13 @@ def _step(old, step):
     if not good:
         refuse(step, reason)
     return (*identical, note)
+
+
+def _cancels(gap):
+    """Tell whether nothing is left of a difference once its sums over the same range are one, and expanded."""
+    with contextlib.suppress(*FAILURES):
+        return unite(gap, lambda e: sp.expand(e) == 0) == 0
+    return False
 
 
 @functools.lru_cache(maxsize=256)

@@ -1493,6 +1493,9 @@ FALSE["divergence that is seen"] = [
     Lie("just above the harmonic series", "at p = 1 both sums are infinite",
         lambda v: D(Sum(1 / k**v - 1 / (k + 1) ** v, (k, 1, oo))).step(
             Sum(1 / k**v, (k, 1, oo)) - Sum(1 / (k + 1) ** v, (k, 1, oo)), "!"), 1, Rational(101, 100)),
+    Lie("slowly above the harmonic series", "a logarithm beside k^-p: at p = 1 both sums are infinite",
+        lambda v: D(Sum(log(k) / k**v - log(k + 1) / (k + 1) ** v, (k, 1, oo))).step(
+            Sum(log(k) / k**v, (k, 1, oo)) - Sum(log(k + 1) / (k + 1) ** v, (k, 1, oo)), "!"), 1, Rational(101, 100)),
     Lie("a reordered series", "one positive, two negative terms: half of log 2",
         lambda v: D(Sum((-1) ** (k + 1) / k, (k, 1, oo))).step(
             Sum(1 / (2 * k - 1) - 1 / (4 * k - 2) - 1 / (4 * k), (k, 1, oo)), "!"), 0),
