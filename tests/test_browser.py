@@ -240,14 +240,14 @@ def set_scheme(page, scheme):
     page.wait_for_function("(scheme) => document.documentElement.dataset.theme === scheme", arg=scheme)
 
 
-def contrast(page, stood_out=frozenset()):
+def contrast(page, stood_out=None):
     """Return (scheme, node) where letters or links stand out too little; the page is taken apart.
 
     Three letters stand for all that look alike, on this page and on others: a look in ``stood_out`` is not judged anew,
     and a set that is given gets the looks of a page without faults. The rest is emptied, because axe walks all that is
     there. What is empty keeps its place: the stripes of a table stay where they are.
     """
-    looks = set()
+    looks, stood_out = set(), set() if stood_out is None else stood_out
     for scheme in ("light", "dark"):
         set_scheme(page, scheme)
         known = [look for where, look in stood_out if where == scheme]
@@ -261,7 +261,7 @@ def contrast(page, stood_out=frozenset()):
         set_scheme(page, scheme)
         rules = {"type": "rule", "values": COLORS}
         found += [(scheme, node) for _, node in violations(page, rules, f"{{ include: looks.{scheme} }}")]
-    if not found and isinstance(stood_out, set):
+    if not found:
         stood_out |= looks
     return found
 
