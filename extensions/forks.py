@@ -1,4 +1,4 @@
-"""Kernels forked from a process that has imported what all chapters import: that takes 1.5 s, and a fork 10 ms.
+"""Kernels forked from a process that has imported what all chapters import: that takes 1.7 s, and a fork 10 ms.
 
 Such a kernel differs from one that is started in nothing but the modules that it finds imported. Run as a program,
 this file is the process that forks: it reads a line of JSON for each kernel and answers with its number.
@@ -18,7 +18,10 @@ from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvision
 
 __all__ = ["Forks", "use_forks"]
 
-IMPORTED = ("ipykernel.kernelapp", "matplotlib.pyplot", "numpy", "sympy", "kexue_core.notebook")
+IMPORTED = (
+    *("ipykernel.kernelapp", "matplotlib_inline.backend_inline", "matplotlib.pyplot", "numpy", "numpy.polynomial"),
+    *("sympy", "sympy.physics.units", "sympy.codegen.ast", "kexue_core.notebook"),  # two that simplify imports late
+)
 
 
 def use_forks():

@@ -115,7 +115,7 @@ class Canvas:
         figure, _ = self._fresh(self._default)
         self._prepare_ticks(figure)
         with book_style():
-            figure.draw_without_rendering()
+            figure.get_layout_engine().execute(figure)
             width = figure.bbox.width
             own = figure.axes[: self._panels[0] * self._panels[1]]
             columns = [own[c :: self._panels[1]] for c in range(self._panels[1])]

@@ -78,7 +78,7 @@ def player_html(*, name, label, alt, controls, names, values, frames, drags, def
         *(_control_html(name, entry, control) for entry, control in zip(data, controls.values())),
         f'</div><div class="kx-scroll"><div class="kx-picture" role="img" aria-label="{html.escape(default_alt)}">',
         # as it comes out of the packing: nothing changes in it until a control is moved
-        f"{unpack_frames(header, planes)[start]}</div></div>",
+        f"{unpack_frames(*pack_frames([frames[start]]))[0]}</div></div>",
         f'<dl class="kx-numbers">{rows}</dl><p class="kx-status" role="status"></p>',
         '<div class="kx-foot"><details class="kx-table"><summary>Table of the numbers</summary>',
         f'<pre tabindex="0">{html.escape(table)}</pre></details>',
