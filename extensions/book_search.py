@@ -9,6 +9,7 @@ citations and references stand as a reader sees them. The index is built from th
 
 import json
 import re
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import lxml.html
@@ -72,16 +73,25 @@ def write(app, exception):
 def collect(app):
     """Return pages (address, title), places (page, anchor, title, words, text, more) and the weights of the fields."""
     found = yaml.safe_load((Path(app.srcdir) / KEYWORDS).read_text(encoding="utf-8"))
-    pages, all_places = [], []
-    for name in in_order(app.env):
-        html = Path(app.builder.get_outfilename(name))
+    names = [name for name in in_order(app.env) if name != PAGE]
+    jobs = []
+    for name in names:
         folder, _, last = name.rpartition("/")
-        keywords, gathered = [*found.get(last, ()), *BELOW.get(folder, ())], GATHERED.get(name, "")
-        own = list(places(html.read_bytes(), keywords, gathered)) if html.exists() else []
-        if own and name != PAGE:
+        keywords = [*found.get(last, ()), *BELOW.get(folder, ())]
+        jobs.append((Path(app.builder.get_outfilename(name)), keywords, GATHERED.get(name, "")))
+    with ProcessPoolExecutor() as pool:
+        read = list(pool.map(places_of_file, *zip(*jobs)))
+    pages, all_places = [], []
+    for name, own in zip(names, read):
+        if own:
             all_places += [[len(pages), *place] for place in own]
             pages.append([app.builder.get_target_uri(name), own[0][1]])
     return {"pages": pages, "places": all_places, "fields": FIELDS}
+
+
+def places_of_file(path, keywords, gathered):
+    """Return the places of a page that has been written, none of one that has not."""
+    return list(places(path.read_bytes(), keywords, gathered)) if path.exists() else []
 
 
 def in_order(env):

@@ -19,7 +19,7 @@ from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvision
 __all__ = ["Forks", "use_forks"]
 
 IMPORTED = (
-    *("ipykernel.kernelapp", "matplotlib_inline.backend_inline", "matplotlib.pyplot", "numpy", "numpy.polynomial"),
+    *("ipykernel.kernelapp", "matplotlib.pyplot", "numpy", "numpy.polynomial"),
     *("sympy", "sympy.physics.units", "sympy.codegen.ast", "kexue_core.notebook"),  # two that simplify imports late
 )
 

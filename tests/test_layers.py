@@ -39,7 +39,7 @@ NOTEBOOK = {
     "drag.py": {"numpy"},
     "equations.py": {"mpmath", "sympy"},
     "explorer.py": set(),
-    "figures.py": {"matplotlib", "matplotlib_inline"},
+    "figures.py": {"IPython", "matplotlib", "matplotlib_inline"},
     "formats.py": {"numpy"},
     "laws.py": {"sympy"},
     "limits.py": {"sympy"},

@@ -84,15 +84,17 @@ def set_style():
     """Make matplotlib draw in the style of the book: call it once, in the first code cell."""
     mpl.rcParams.update(STYLE)
     try:
-        from matplotlib_inline.backend_inline import set_matplotlib_formats
+        from IPython.core import pylabtools
+        from matplotlib_inline import backend_inline
     except ImportError:
         return
     # Stored notebooks keep PNG, which every viewer shows and nbval passes over; the book takes the sharper SVG.
     if building_book():
-        set_matplotlib_formats("svg", metadata=_NOTHING)
-        mpl.text.TextToPath = lambda: _text_to_path  # else each picture parses all formulas anew
+        pylabtools.print_figure = _cropped_svg
+        backend_inline.set_matplotlib_formats("svg")
+        backend_inline._fetch_figure_metadata = lambda figure: {}  # half as long again: whether its ticks are light
     else:
-        set_matplotlib_formats("png")
+        backend_inline.set_matplotlib_formats("png")
 
 
 def new_figure(figsize=None, panels=(1, 1)):
@@ -109,6 +111,28 @@ def new_figure(figsize=None, panels=(1, 1)):
         figure = Figure(figsize=figsize or STYLE["figure.figsize"], layout="constrained")
         axes = figure.subplots(*panels)
     return figure, axes
+
+
+def _renderers(figure, buffer):
+    """Return what draws a figure as SVG, and the part of it that does all but what is rasterized."""
+    width, height = figure.get_size_inches()
+    figure.dpi = 72  # the unit of SVG
+    vector = RendererSVG(width * 72, height * 72, buffer, image_dpi=144, metadata=_NOTHING)
+    vector._text2path = _text_to_path  # keeps its cache of parsed formulas; a fresh one costs 100 ms a picture
+    return MixedModeRenderer(figure, width, height, 144, vector), vector  # in inches, unlike the vector's points
+
+
+def _cropped_svg(figure, *args, **kwargs):
+    """Return a figure as SVG, cropped to what is drawn: in one drawing instead of IPython's two."""
+    buffer = io.StringIO()
+    renderer, _ = _renderers(figure, buffer)
+    figure.draw(renderer)
+    box = figure.get_tightbbox(renderer).padded(mpl.rcParams["savefig.pad_inches"])
+    renderer.finalize()
+    sizes = f"{72 * box.width:g}", f"{72 * box.height:g}"
+    corner = f"{72 * box.x0:g} {72 * (figure.get_figheight() - box.y1):g}"
+    size = f'width="{sizes[0]}pt" height="{sizes[1]}pt" viewBox="{corner} {" ".join(sizes)}"'
+    return re.sub(r'width="[^"]*" height="[^"]*" viewBox="[^"]*"', size, buffer.getvalue(), count=1)
 
 
 @contextmanager
@@ -144,12 +168,8 @@ def figure_svg(figure, salt="kexue", memory=None):
         Axes that were drawn before, see `reuse_axes`.
     """
     buffer = io.StringIO()
-    width, height = figure.get_size_inches()
     with _settings({"svg.fonttype": "none", "svg.hashsalt": salt}):
-        figure.dpi = 72  # the unit of SVG
-        vector = RendererSVG(width * 72, height * 72, buffer, image_dpi=144, metadata=_NOTHING)
-        vector._text2path = _text_to_path  # keeps its cache of parsed formulas; a fresh one costs 100 ms a picture
-        renderer = MixedModeRenderer(figure, width, height, 144, vector)  # in inches, unlike the vector's points
+        renderer, vector = _renderers(figure, buffer)
         with _without_grounds(figure), nullcontext() if memory is None else reuse_axes(figure, vector, buffer, memory):
             figure.draw(renderer)
         renderer.finalize()

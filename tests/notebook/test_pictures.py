@@ -2,6 +2,7 @@
 
 import gc
 import inspect
+import io
 import itertools
 import random
 import re
@@ -17,7 +18,7 @@ import numpy as np
 import pytest
 
 from kexue_core.notebook import Choice, Explorer, Linear, set_style
-from kexue_core.notebook.figures import figure_svg, new_figure
+from kexue_core.notebook.figures import STYLE, _cropped_svg, figure_svg, new_figure
 
 X = np.linspace(0.1, 1, 30)
 STOPS = range(1, 5)
@@ -391,6 +392,29 @@ def test_the_style_of_the_reader_leaves_pictures_alone():
         assert explorer_of(titles).svg(n=2) == first
     set_style()
     assert explorer_of(titles).svg(n=2) == first
+
+
+@pytest.mark.parametrize("square", [False, True])
+def test_a_figure_of_the_book_is_cropped_as_matplotlib_does_it_in_two_drawings(square):
+    def made():
+        figure, axes = plt.subplots(1, 2, figsize=(6, 3))
+        axes[0].plot(X, X**2, label="a square")
+        axes[1].imshow(np.eye(4)) if square else axes[1].loglog(X, X)
+        axes[1].text(1.1, 0.5, "beside", transform=axes[1].transAxes)
+        axes[0].legend(title="$x^2$")
+        return figure
+
+    buffer = io.StringIO()
+    with mpl.rc_context(STYLE):
+        made().savefig(buffer, format="svg", bbox_inches="tight")
+        svgs = _cropped_svg(made(), fmt="svg"), buffer.getvalue()
+    plt.close("all")
+    boxes = np.array([re.search(r'viewBox="(\S+) (\S+) (\S+) (\S+)"', svg).groups() for svg in svgs], float)
+    corners = np.array([re.search(r'id="patch_2">\s*<path d="M (\S+) (\S+)', svg).groups() for svg in svgs], float)
+    np.testing.assert_allclose(*boxes[:, 2:], atol=3)  # points, of 7 that are left free: letters have another size
+    np.testing.assert_allclose(*(corners - boxes[:, :2]), atol=3)
+    for kind in ("<path", "<use", "<image", "<clipPath"):
+        assert svgs[0].count(kind) == svgs[1].count(kind), kind
 
 
 def test_the_layout_is_that_of_the_default_whatever_was_drawn_first():
