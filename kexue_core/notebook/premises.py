@@ -6,6 +6,7 @@ import sympy as sp
 from sympy.core.function import AppliedUndef
 
 from kexue_core.notebook.conditions import assume
+from kexue_core.notebook.quadrature import evaluated
 from kexue_core.notebook.zero import evaluate, refutation
 
 __all__ = ["against", "contradictory", "contradicts", "everywhere", "fault", "insert", "objection"]
@@ -23,12 +24,12 @@ def insert(expression, given):
     early = [(old, new) for old, new in pairs if old.has(*_OPEN)]
     if early:
         expression = expression.subs(early, simultaneous=True)
-    expression = expression.doit()
+    expression = evaluated(expression)
     for _ in range(len(pairs) + 1):
         changed = expression.subs(pairs, simultaneous=True) if pairs else expression
         if changed == expression:
             break
-        expression = changed.doit()
+        expression = evaluated(changed)
     return expression
 
 

@@ -13,7 +13,7 @@ from sympy.core.function import AppliedUndef
 from kexue_core.notebook.sums import endless
 from kexue_core.notebook.zero import FAILURES, TimeLimit, evaluate, time_limit
 
-__all__ = ["contradicted", "disagreement"]
+__all__ = ["contradicted", "disagreement", "evaluated"]
 
 _POINTS = 2  # at which an integral is compared
 _SECONDS = 2  # for SymPy to find it: what takes longer is not compared, and is most often not found
@@ -27,14 +27,13 @@ def contradicted(line, conditions):
     Only single integrals and finite sums without unknown functions are compared, at points where their ends are finite.
     """
     for total in sorted(line.atoms(sp.Sum, sp.Product), key=sp.default_sort_key):
-        free = total.free_symbols
-        if free and free <= line.free_symbols and not total.atoms(AppliedUndef, sp.MatrixSymbol) and not endless(total):
+        if _compared(total) and total.free_symbols <= line.free_symbols:
             found = _found(total)
             reason = _miscounted(total, found, conditions) if found is not None else ""
             if reason:
                 return reason
     for integral in sorted(line.atoms(sp.Integral), key=sp.default_sort_key):
-        if len(integral.limits) == 1 and len(integral.limits[0]) == 3 and not integral.atoms(AppliedUndef):
+        if _compared(integral):
             found = _found(integral)
             reason = disagreement(integral, found, conditions) if found is not None else ""
             if reason:
@@ -59,6 +58,20 @@ def disagreement(integral, found, conditions):
         if compared == _POINTS:
             break
     return ""
+
+
+def evaluated(line):
+    """Return a line, evaluated; the integrals and sums that are compared above are not evaluated once more."""
+    parts = line.atoms(sp.Integral, sp.Sum, sp.Product)
+    found = {part: _found(part) for part in parts if _compared(part)}
+    return line.xreplace({part: value for part, value in found.items() if value is not None}).doit()
+
+
+def _compared(part):
+    """Tell whether an integral or sum is one whose value is compared with another opinion."""
+    if isinstance(part, sp.Integral):
+        return len(part.limits) == 1 and len(part.limits[0]) == 3 and not part.atoms(AppliedUndef)
+    return bool(part.free_symbols) and not part.atoms(AppliedUndef, sp.MatrixSymbol) and not endless(part)
 
 
 def _miscounted(total, found, conditions):
