@@ -13,8 +13,8 @@ import re
 import sys
 from contextlib import contextmanager
 
-import matplotlib as mpl
 from matplotlib._pylab_helpers import Gcf
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from kexue_core.notebook.axes_reuse import forget_ticks, mark_ticks
 from kexue_core.notebook.figures import STYLE, book_style, figure_svg, new_figure
@@ -91,8 +91,9 @@ class Canvas:
         """Return a picture as base64 of a PNG."""
         buffer = io.BytesIO()
         with book_style():
-            mpl.rcParams["figure.constrained_layout.use"] = False  # or saving would lay out anew
-            figure.savefig(buffer, format="png", dpi=STYLE["savefig.dpi"], facecolor="white")
+            figure.dpi = STYLE["savefig.dpi"]
+            figure.patch.set_facecolor("white")
+            FigureCanvasAgg(figure).print_png(buffer)
         return base64.b64encode(buffer.getvalue()).decode()
 
     def column(self, number):
