@@ -152,7 +152,7 @@ def shift_time(t: ArrayLike, s: ArrayLike, *, path: str = "cosine") -> NDArray[n
     Returns
     -------
     shifted : (...) ndarray
-        Increasing in ``t``, from 0 to 1; not below ``t`` for ``s >= 1``. Undone by ``1 / s``.
+        Increasing in ``t``, from 0 to 1; for ``s >= 1`` not below ``t``, for ``s <= 1`` not above. Undone by ``1 / s``.
 
     Raises
     ------
@@ -175,9 +175,11 @@ def shift_time(t: ArrayLike, s: ArrayLike, *, path: str = "cosine") -> NDArray[n
     _checks.broadcast(("t", t, 0), ("s", s, 0))
     up, down = np.minimum(s, 1), np.maximum(s, 1)  # s = up down, and s t : 1 - t = up t : (1 - t) / down
     if path == "straight":
-        return (up * t / (up * t + (1 - t) / down))[()]
-    sine, cosine = (np.sin(np.pi * u / 2) for u in (t, 1 - t))
-    return (2 / np.pi * np.arctan2(up * sine, cosine / down))[()]
+        shifted = up * t / (up * t + (1 - t) / down)
+    else:
+        sine, cosine = (np.sin(np.pi * u / 2) for u in (t, 1 - t))
+        shifted = 2 / np.pi * np.arctan2(up * sine, cosine / down)
+    return np.clip(shifted, np.where(s < 1, 0, t), np.where(s > 1, 1, t))[()]  # a last digit may be on the other side
 
 
 def cosine_log_snr(t: ArrayLike, *, s: ArrayLike = 1.0, s_end: ArrayLike | None = None) -> NDArray[np.float64]:

@@ -59,6 +59,15 @@ def test_the_shifted_time_has_the_shifted_levels_of_its_path(path):
     assert shift_time([1e-300, 1], 1e300, path=path).max() <= 1
 
 
+@pytest.mark.parametrize("path", ["cosine", "straight"])
+def test_a_shift_towards_noise_is_never_a_shift_back(path):
+    t = np.linspace(0, 1, 10_001)
+    for s in (1, 1 + 2**-52, 1 + 1e-12, 2):
+        assert (shift_time(t, s, path=path) >= t).all()
+        assert (shift_time(t, 1 / s, path=path) <= t).all()
+    np.testing.assert_array_equal(shift_time(t, 1, path=path), t)
+
+
 def test_shift_time_keeps_its_digits_near_the_noise():
     t = 1 - 2.0**-40
     with mpmath.workdps(40):
