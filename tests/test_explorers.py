@@ -3,6 +3,7 @@
 import gc
 import io
 import random
+import re
 import statistics
 import time
 
@@ -87,6 +88,15 @@ def test_every_text_that_is_offered_shows_something_else(slug):
             if control.kind == "text":
                 pictures = [explorer.svg(**{name: stop}) for stop in control.stops]
                 assert len(set(pictures)) == len(pictures), f"{explorer.name}: two of {control.names} look alike"
+
+
+@every_chapter
+def test_what_is_said_of_a_picture_names_no_unit_twice(slug):
+    """A stop is named with its unit: "{n} tokens" would read "4096 tokens tokens"."""
+    for explorer in run_chapter(slug).explorers.values():
+        for values in explorer.stops():
+            said = explorer.description(**values)
+            assert not re.search(r"\b([^\W\d]+)\s+\1\b", said), f"{explorer.name}: {said}"
 
 
 @every_chapter
