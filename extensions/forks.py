@@ -18,10 +18,8 @@ from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvision
 
 __all__ = ["Forks", "use_forks"]
 
-IMPORTED = (
-    *("ipykernel.kernelapp", "matplotlib.pyplot", "numpy", "numpy.polynomial"),
-    *("sympy", "sympy.physics.units", "sympy.codegen.ast", "kexue_core.notebook"),  # two that simplify imports late
-)
+IMPORTED = ("ipykernel.kernelapp", "matplotlib.pyplot", "numpy", "sympy", "kexue_core.notebook")
+LATE = ("sympy.physics.units", "sympy.codegen.ast")  # what sympy imports by itself when it first simplifies
 
 
 def use_forks():
@@ -81,7 +79,7 @@ def main():
     """Import, then fork a kernel for each line."""
     os.environ["JPY_PARENT_PID"] = str(os.getpid())  # a kernel reads it when it is imported, and ends with that process
     del sys.path[0]  # the folder of this file, where no kernel looks
-    for module in IMPORTED:
+    for module in IMPORTED + LATE:
         __import__(module)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # a kernel that has ended leaves nothing behind
     for line in sys.stdin:

@@ -92,7 +92,7 @@ def set_style():
     if building_book():
         pylabtools.print_figure = _cropped_svg
         backend_inline.set_matplotlib_formats("svg")
-        backend_inline._fetch_figure_metadata = lambda figure: {}  # half as long again: whether its ticks are light
+        backend_inline._fetch_figure_metadata = lambda figure: {}  # else it makes all ticks anew, to see their colour
     else:
         backend_inline.set_matplotlib_formats("png")
 
