@@ -18,7 +18,7 @@ test: .venv/ready  ## run every test; REQUIRE_BROWSER=1 makes a missing browser 
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest -q -p extensions.validated --nbval $$($(BIN)/python -m extensions.toc .) --nbval-cell-timeout=300 -n 2 --dist loadscope
 	$(BIN)/python -m extensions.build
-	$(BIN)/pytest -q tests kexue_core -n 2 --dist loadgroup --durations=10
+	$(BIN)/pytest -q tests kexue_core -n 2 --dist loadgroup --durations=20
 
 serve: book  ## read the book at http://localhost:8000
 	$(BIN)/python -m http.server 8000 --bind localhost --directory _build/html
