@@ -7,6 +7,8 @@ from kexue_core.notebook.bounds import Jensen, Tangent
 from kexue_core.notebook.conditions import assume
 from kexue_core.notebook.derivation import MIME, Derivation, StepError
 from kexue_core.notebook.laws import Moments, Normal, Uncorrelated
+from kexue_core.notebook.premises import insert
+from kexue_core.notebook.quadrature import evaluated
 
 x, y = sp.symbols("x y", real=True)
 a, b, t = sp.symbols("a b t", positive=True)
@@ -378,3 +380,14 @@ def test_a_limit_or_series_that_sympy_does_not_find_is_refused_in_plain_words():
         Derivation(sp.Sum(1 / (n + k), (k, 1, n))).limit(sp.log(2), "a Riemann sum", var=n, to=sp.oo)
     with pytest.raises(StepError, match="SymPy does not expand"):
         Derivation(x * sp.sin(1 / x)).series(0, "small", var=x, order=1)
+
+
+def test_what_was_compared_is_evaluated_once_and_as_sympy_does_it(monkeypatch):
+    a, x, k, n = sp.symbols("a x", positive=True) + sp.symbols("k n", integer=True, positive=True)
+    integral = sp.Integral(x * sp.exp(-3 * a * x), (x, 0, 1))
+    line = integral + sp.Sum(k**3, (k, 1, n))
+    value, calls, doit = line.doit(), [], sp.Integral.doit
+    monkeypatch.setattr(sp.Integral, "doit", lambda self, **hints: calls.append(self) or doit(self, **hints))
+    assert evaluated(line) == insert(line, ()) == value
+    Derivation(line, "as it stands").step(value, "evaluate")
+    assert calls.count(integral) == 1

@@ -394,6 +394,22 @@ def test_the_style_of_the_reader_leaves_pictures_alone():
     assert explorer_of(titles).svg(n=2) == first
 
 
+def test_a_ground_is_drawn_if_it_can_be_seen_and_the_figure_keeps_it():
+    def paths(ground):
+        figure, ax = new_figure()
+        ax.plot(X, X)
+        ax.set_facecolor(ground)
+        svg = figure_svg(figure)
+        assert figure.patch.get_visible()
+        assert ax.patch.get_visible()
+        return svg.count("<path"), "fill: #e6e6e6" in svg
+
+    (plain, seen), (more, shown) = paths("none"), paths("#e6e6e6")
+    assert not seen
+    assert shown
+    assert more == plain + 1
+
+
 @pytest.mark.parametrize("square", [False, True])
 def test_a_figure_of_the_book_is_cropped_as_matplotlib_does_it_in_two_drawings(square):
     def made():
