@@ -16,18 +16,24 @@ new PerformanceObserver((list) => {
 """
 
 
-def listen(page):
-    """Collect whatever goes wrong on a page: errors, files that are not there, requests to other hosts."""
+def listen(page, allowed=("file:", "data:", "blob:")):
+    """Collect whatever goes wrong on a page: errors, files that are not there, requests to other hosts.
+
+    A request that ends because the page is left before it is answered is no fault of the page.
+    """
     page.problems = []
     page.on("console", lambda message: message.type == "error" and page.problems.append(message.text))
     page.on("pageerror", lambda error: page.problems.append(str(error)))
-    page.on("requestfailed", lambda request: page.problems.append(f"failed: {request.url}"))
-    page.on("request", lambda request: note_foreign(page, request.url))
+    page.on("requestfailed", lambda request: note_failure(page, request))
+    page.on(
+        "request",
+        lambda request: request.url.startswith(allowed) or page.problems.append(f"asks another host: {request.url}"),
+    )
 
 
-def note_foreign(page, url):
-    if not url.startswith(("file:", "data:", "blob:")):
-        page.problems.append(f"asks another host: {url}")
+def note_failure(page, request):
+    if request.failure != "net::ERR_ABORTED":
+        page.problems.append(f"failed: {request.url}: {request.failure}")
 
 
 class ChapterPages:

@@ -60,6 +60,17 @@ def test_a_page_is_quiet_fits_a_phone_and_violates_no_rule_of_wcag_a_and_aa(requ
         check_for_everyone(page, [], page_name)
 
 
+def test_what_is_missing_is_a_problem_and_what_is_left_early_is_none(page, site, tmp_path):
+    for _ in range(5):
+        page.goto((site / FIRST).as_uri(), wait_until="commit")
+    page.wait_for_load_state("load")
+    assert page.problems == []
+    (tmp_path / "page.html").write_text("<img src='gone.png'><script src='https://example.org/other.js'></script>")
+    page.goto((tmp_path / "page.html").as_uri())
+    gone, other = (tmp_path / "gone.png").as_uri(), "https://example.org/other.js"
+    assert {f"failed: {gone}: net::ERR_FILE_NOT_FOUND", f"asks another host: {other}"} <= set(page.problems)
+
+
 def test_a_dark_page_is_printed_light_and_is_dark_again(page, site):
     open_page(page, site, FIRST)
     set_scheme(page, "dark")

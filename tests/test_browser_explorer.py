@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from reader import listen
 from support import run_chapter
 
 from extensions import chapters
@@ -102,10 +103,7 @@ def page(browser):
     context = browser.new_context(offline=True, viewport={"width": 1280, "height": 900})
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = context.new_page()
-    page.problems = []
-    page.on("console", lambda message: message.type == "error" and page.problems.append(message.text))
-    page.on("pageerror", lambda error: page.problems.append(str(error)))
-    page.on("request", lambda request: request.url.startswith("http") and page.problems.append(request.url))
+    listen(page)
     yield page
     context.close()
 

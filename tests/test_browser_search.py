@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from reader import listen
 from test_search_queries import book, data, documents, queries
 
 from extensions import book_search, chapters, notfound
@@ -40,20 +41,10 @@ def page(browser):
     """Open pages without network; whatever goes wrong on them is collected."""
     context = browser.new_context(offline=True, viewport={"width": 1280, "height": 900})
     page = context.new_page()
-    collect_problems(page)
+    listen(page)
     yield page
     assert page.problems == []
     context.close()
-
-
-def collect_problems(page, allowed=("file:", "data:", "blob:")):
-    page.problems = []
-    page.on(
-        "console", lambda m: m.type == "error" and "favicon" not in m.location["url"] and page.problems.append(m.text)
-    )
-    page.on("pageerror", lambda error: page.problems.append(str(error)))
-    page.on("requestfailed", lambda request: page.problems.append(f"failed: {request.url}"))
-    page.on("request", lambda r: r.url.startswith(allowed) or page.problems.append(f"asks another host: {r.url}"))
 
 
 def go(page, site, name):
@@ -388,7 +379,7 @@ def test_the_search_works_from_a_server_too(browser, site):
     try:
         address = f"http://127.0.0.1:{server.server_port}/"
         page = browser.new_page()
-        collect_problems(page, (address, "data:"))
+        listen(page, (address, "data:"))
         page.goto(address + CHAPTER)
         page.keyboard.press("Control+k")
         page.keyboard.type("wiela")
