@@ -1,5 +1,6 @@
 """One look for all figures: colour-blind safe, transparent, legible on light and dark pages."""
 
+import base64
 import io
 import os
 import re
@@ -7,6 +8,7 @@ from contextlib import contextmanager, nullcontext
 
 import matplotlib as mpl
 from matplotlib import font_manager
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_mixed import MixedModeRenderer
 from matplotlib.backends.backend_svg import RendererSVG
 from matplotlib.figure import Figure
@@ -14,7 +16,7 @@ from matplotlib.textpath import TextToPath
 
 from kexue_core.notebook.axes_reuse import reuse_axes
 
-__all__ = ["figure_svg", "new_figure", "set_style"]
+__all__ = ["figure_png", "figure_svg", "new_figure", "set_style"]
 
 # Okabe and Ito's colours; the yellow is left out (too faint on white), the black is the text's own.
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
@@ -46,6 +48,8 @@ STYLE = {
     "path.simplify": False,  # dropped points differ from stop to stop, and pictures would share less
 }
 
+
+_ON_WHITE = {"figure.facecolor": "white", "savefig.facecolor": "white"}
 
 # All settings there are, so that what a reader has set beside them changes no picture of an explorer.
 _COMPLETE = {name: value for name, value in {**mpl.rcParamsDefault, **STYLE}.items() if not name.startswith("backend")}
@@ -81,20 +85,24 @@ def building_book():
 
 
 def set_style():
-    """Make matplotlib draw in the style of the book: call it once, in the first code cell."""
-    mpl.rcParams.update(STYLE)
+    """Make matplotlib draw in the style of the book: call it once, in the first code cell.
+
+    A notebook shows its figures as PNG on white, which every viewer shows and nbval passes over; the book takes the
+    sharper SVG, on the ground of the page.
+    """
+    mpl.rcParams.update(STYLE if building_book() else STYLE | _ON_WHITE)
     try:
-        from IPython.core import pylabtools
+        from IPython import get_ipython
         from matplotlib_inline import backend_inline
     except ImportError:
         return
-    # Stored notebooks keep PNG, which every viewer shows and nbval passes over; the book takes the sharper SVG.
+    if (shell := get_ipython()) is None:
+        return
+    backend_inline.set_matplotlib_formats()  # none of IPython's: they draw twice to find the box of what is drawn
+    kind, draw = ("svg+xml", _cropped_svg) if building_book() else ("png", figure_png)
+    shell.display_formatter.formatters[f"image/{kind}"].for_type(Figure, draw)
     if building_book():
-        pylabtools.print_figure = _cropped_svg
-        backend_inline.set_matplotlib_formats("svg")
         backend_inline._fetch_figure_metadata = lambda figure: {}  # else it makes all ticks anew, to see their colour
-    else:
-        backend_inline.set_matplotlib_formats("png")
 
 
 def new_figure(figsize=None, panels=(1, 1)):
@@ -122,7 +130,15 @@ def _renderers(figure, buffer):
     return MixedModeRenderer(figure, width, height, 144, vector), vector  # in inches, unlike the vector's points
 
 
-def _cropped_svg(figure, *args, **kwargs):
+def figure_png(figure):
+    """Return the figure as base64 of a PNG, drawn once."""
+    buffer = io.BytesIO()
+    canvas = figure.canvas if isinstance(figure.canvas, FigureCanvasAgg) else FigureCanvasAgg(figure)
+    canvas.print_png(buffer)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def _cropped_svg(figure):
     """Return a figure as SVG, cropped to what is drawn: in one drawing instead of IPython's two."""
     buffer = io.StringIO()
     renderer, _ = _renderers(figure, buffer)

@@ -4,9 +4,7 @@ Making a figure takes longer than drawing on it. Therefore an empty one is made 
 takes 1 to 4 ms. The layout is found once, at the default stop, and used at all others: the frame does not jump.
 """
 
-import base64
 import gc
-import io
 import itertools
 import pickle
 import re
@@ -14,10 +12,9 @@ import sys
 from contextlib import contextmanager
 
 from matplotlib._pylab_helpers import Gcf
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from kexue_core.notebook.axes_reuse import forget_ticks, mark_ticks
-from kexue_core.notebook.figures import STYLE, book_style, figure_svg, new_figure
+from kexue_core.notebook.figures import STYLE, book_style, figure_png, figure_svg, new_figure
 
 __all__ = ["Canvas", "uncollected"]
 
@@ -89,12 +86,10 @@ class Canvas:
 
     def png(self, figure):
         """Return a picture as base64 of a PNG."""
-        buffer = io.BytesIO()
         with book_style():
             figure.dpi = STYLE["savefig.dpi"]
             figure.patch.set_facecolor("white")
-            FigureCanvasAgg(figure).print_png(buffer)
-        return base64.b64encode(buffer.getvalue()).decode()
+            return figure_png(figure)
 
     def column(self, number):
         """Return which ``<svg>`` of a picture holds a panel."""

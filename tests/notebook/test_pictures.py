@@ -1,5 +1,6 @@
 """Pictures: each depends on its stop alone, costs little, and what is reused is equal to the byte."""
 
+import base64
 import gc
 import inspect
 import io
@@ -14,8 +15,10 @@ import weakref
 import matplotlib as mpl
 import matplotlib.patheffects
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 import pytest
+from nbclient import NotebookClient
 
 from kexue_core.notebook import Choice, Explorer, Linear, set_style
 from kexue_core.notebook.figures import STYLE, _cropped_svg, figure_svg, new_figure
@@ -423,7 +426,7 @@ def test_a_figure_of_the_book_is_cropped_as_matplotlib_does_it_in_two_drawings(s
     buffer = io.StringIO()
     with mpl.rc_context(STYLE):
         made().savefig(buffer, format="svg", bbox_inches="tight")
-        svgs = _cropped_svg(made(), fmt="svg"), buffer.getvalue()
+        svgs = _cropped_svg(made()), buffer.getvalue()
     plt.close("all")
     boxes = np.array([re.search(r'viewBox="(\S+) (\S+) (\S+) (\S+)"', svg).groups() for svg in svgs], float)
     corners = np.array([re.search(r'id="patch_2">\s*<path d="M (\S+) (\S+)', svg).groups() for svg in svgs], float)
@@ -520,3 +523,26 @@ def test_while_all_stops_are_drawn_two_figures_live_at_most_and_the_collector_ru
     with pytest.raises(RuntimeError, match="in the middle"):
         explorer._repr_mimebundle_()
     assert gc.isenabled()
+
+
+@pytest.mark.parametrize(("book", "kind"), [("0", "png"), ("1", "svg+xml")])
+def test_a_figure_of_a_notebook_is_drawn_once_on_white_and_on_the_page_on_its_ground(book, kind, monkeypatch):
+    """The kernel is a real one: what IPython does around a figure is what is tested."""
+    monkeypatch.setenv("KEXUE_BOOK", book)
+    first = """
+from matplotlib.figure import Figure
+from kexue_core.notebook import set_style
+set_style()
+drawn, draw = [], Figure.draw
+Figure.draw = lambda figure, renderer: (drawn.append(figure), draw(figure, renderer))[1]"""
+    plot = "import matplotlib.pyplot as plt\nfigure, ax = plt.subplots()\nax.plot([1, 3, 2])\nplt.show()"
+    notebook = nbformat.v4.new_notebook(cells=[*map(nbformat.v4.new_code_cell, [first, plot, "len(drawn)"])])
+    NotebookClient(notebook, kernel_name="python3").execute()
+    (shown,), (count,) = notebook.cells[1].outputs, notebook.cells[2].outputs
+    assert (count.data["text/plain"], set(shown.data)) == ("1", {f"image/{kind}", "text/plain"})
+    assert not shown.metadata
+    if book == "1":
+        assert "<svg" in shown.data["image/svg+xml"]
+    else:
+        pixels = plt.imread(io.BytesIO(base64.b64decode(shown.data["image/png"])))
+        assert (pixels[[0, 0, -1, -1], [0, -1, 0, -1]] == 1).all()  # white, and nothing shines through
