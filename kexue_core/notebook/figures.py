@@ -5,6 +5,7 @@ import io
 import os
 import re
 from contextlib import contextmanager, nullcontext
+from functools import partial
 
 import matplotlib as mpl
 from matplotlib import font_manager
@@ -99,7 +100,7 @@ def set_style():
     if (shell := get_ipython()) is None:
         return
     backend_inline.set_matplotlib_formats()  # none of IPython's: they draw twice to find the box of what is drawn
-    kind, draw = ("svg+xml", _cropped_svg) if building_book() else ("png", figure_png)
+    kind, draw = ("svg+xml", _cropped_svg) if building_book() else ("png", partial(figure_png, whole=True))
     shell.display_formatter.formatters[f"image/{kind}"].for_type(Figure, draw)
     if building_book():
         backend_inline._fetch_figure_metadata = lambda figure: {}  # else it makes all ticks anew, to see their colour
@@ -130,11 +131,19 @@ def _renderers(figure, buffer):
     return MixedModeRenderer(figure, width, height, 144, vector), vector  # in inches, unlike the vector's points
 
 
-def figure_png(figure):
-    """Return the figure as base64 of a PNG, drawn once."""
+def figure_png(figure, whole=False):
+    """Return the figure as base64 of a PNG: drawn once, of its own size.
+
+    What is ``whole`` is drawn once more, and larger, if something stands outside the figure.
+    """
     buffer = io.BytesIO()
     canvas = figure.canvas if isinstance(figure.canvas, FigureCanvasAgg) else FigureCanvasAgg(figure)
     canvas.print_png(buffer)
+    if whole:
+        box, (width, height) = figure.get_tightbbox(canvas.get_renderer()), figure.get_size_inches()
+        if min(box.x0, box.y0, width - box.x1, height - box.y1) < 0:
+            buffer = io.BytesIO()
+            canvas.print_figure(buffer, dpi=figure.dpi, bbox_inches="tight")
     return base64.b64encode(buffer.getvalue()).decode()
 
 

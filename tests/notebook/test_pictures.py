@@ -21,7 +21,7 @@ import pytest
 from nbclient import NotebookClient
 
 from kexue_core.notebook import Choice, Explorer, Linear, set_style
-from kexue_core.notebook.figures import STYLE, _cropped_svg, figure_svg, new_figure
+from kexue_core.notebook.figures import STYLE, _cropped_svg, figure_png, figure_svg, new_figure
 
 X = np.linspace(0.1, 1, 30)
 STOPS = range(1, 5)
@@ -546,3 +546,15 @@ Figure.draw = lambda figure, renderer: (drawn.append(figure), draw(figure, rende
     else:
         pixels = plt.imread(io.BytesIO(base64.b64decode(shown.data["image/png"])))
         assert (pixels[[0, 0, -1, -1], [0, -1, 0, -1]] == 1).all()  # white, and nothing shines through
+
+
+def test_what_stands_outside_a_figure_is_shown_in_a_notebook():
+    def size(place):
+        figure, ax = new_figure((4, 3))
+        ax.plot(X, X)
+        figure.text(*place, "beside")
+        return plt.imread(io.BytesIO(base64.b64decode(figure_png(figure, whole=True)))).shape[:2]
+
+    assert size((0.5, 0.5)) == (300, 400)
+    assert 440 < size((1.1, 0.5))[1] < 520
+    assert 360 < size((0.5, -0.2))[0] < 400
