@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kexue_core import _checks
 from kexue_core.diffusion._common import line_mixture
+from kexue_core.diffusion._noise import bells_noise, mixture_noise
 
 __all__ = [
     "gaussian_distillation_losses",
@@ -145,13 +146,8 @@ def gaussian_distillation_gradient(
     mu, tau, mean, std, a, b2, named = _gaussian(mu, tau, mean, std, bar_alpha)
     weights = _checks.array("weights", weights, core=1, last=3)
     zero = np.zeros(_checks.broadcast(*named, ("weights", weights, 1)))
-    one, two, three = np.moveaxis(weights, -1, 0)
     with np.errstate(all="ignore"):
-        U, V = (a * std) ** 2 + b2, (a * tau) ** 2 + b2
-        # As a difference of squares: 1 - V / U would lose its digits where both agree.
-        k, d, c = (a * (std - tau)) * (a * (std + tau)) / U, mu - mean, 2 * a * a * b2
-        d_mu = c * d / U * ((two / 2 - (one + two) * k) / V + three / U)
-        d_tau = c * tau * (one * (k / V) ** 2 - two * k / V / U + three / U / U)
+        d_mu, d_tau = _slopes(mu, tau, mean, std, a, b2, np.moveaxis(weights, -1, 0))
     return _checks.result(zero + d_mu, "mu", "tau", "weights"), _checks.result(zero + d_tau, "mu", "tau", "weights")
 
 
@@ -207,34 +203,35 @@ def gaussian_distillation_path(
     >>> means[-1].round(1) + 0, stds[-1].round(1)
     (array([9.8, 0. ]), array([0., 1.]))
     """
-    mu, tau, mean, std, a, _, named = _gaussian(mu, tau, mean, std, bar_alpha)
+    mu, tau, mean, std, a, b2, named = _gaussian(mu, tau, mean, std, bar_alpha)
     weights = _checks.array("weights", weights, core=1, last=3)
     length = _checks.number("length", length, low=0, open="low")
     steps = _checks.integer("steps", steps, low=0, high=100_000)
     shape = _checks.broadcast(*named, ("weights", weights, 1))
     place, log_tau = np.broadcast_to(mu / std, shape), np.broadcast_to(np.log(tau), shape)
     target, log_std = mean / std, np.log(std)
-    options = {"mean": mean, "std": std, "bar_alpha": a, "weights": weights}
+    weights = np.moveaxis(weights, -1, 0)
 
     def direction(place, log_tau):
         width = np.exp(log_tau)
-        d_mu, d_tau = gaussian_distillation_gradient(place * std, width, **options)
+        d_mu, d_tau = _slopes(place * std, width, mean, std, a, b2, weights)
         d_place, d_log = d_mu / std, d_tau / width
         size = np.hypot(d_place, d_log)
         size = np.where(size > 0, size, 1)
         return -d_place / size, -d_log / size
 
-    ways = [(place, log_tau)]
-    for _ in range(steps):
-        first = direction(place, log_tau)
-        half = direction(place + length / 2 * first[0], log_tau + length / 2 * first[1])
-        goes = np.hypot(place - target, log_tau - log_std) >= length
-        place = np.where(goes, place + length * half[0], place)
-        log_tau = np.where(goes, log_tau + length * half[1], log_tau)
-        ways.append((place, log_tau))
-    places, logs = np.moveaxis(np.array(ways), 1, 0)
-    with np.errstate(over="ignore"):
-        return _checks.result(places * std, "mu", "std", "length"), _checks.result(np.exp(logs), "tau", "length")
+    ways = np.empty((2, steps + 1, *shape))
+    ways[:, 0] = place, log_tau
+    with np.errstate(all="ignore"):
+        for step in range(steps):
+            first = direction(place, log_tau)
+            half = direction(place + length / 2 * first[0], log_tau + length / 2 * first[1])
+            goes = np.hypot(place - target, log_tau - log_std) >= length
+            place = np.where(goes, place + length * half[0], place)
+            log_tau = np.where(goes, log_tau + length * half[1], log_tau)
+            ways[:, step + 1] = place, log_tau
+        ways = ways[0] * std, np.exp(ways[1])
+    return _checks.result(ways[0], "mu", "std", "length"), _checks.result(ways[1], "tau", "length")
 
 
 def particle_distillation_gradient(
@@ -303,7 +300,7 @@ def particle_distillation_gradient(
     combination = _checks.array("loss_weights", loss_weights, core=1, last=3)
     _checks.broadcast(("particles", y, 1), ("loss_weights", combination, 1))
     means, stds, weights = line_mixture(means, stds, weights)
-    one, two, three = np.moveaxis(combination[..., None, None, :], -1, 0)
+    one, two, three = np.moveaxis(combination[..., None, :], -1, 0)
     nodes = _checks.integer("nodes", nodes, low=2, high=1000)
     # As wide as makes the tail exp(-reach^2 / 2) as small as the error exp(-2 pi / spacing) of a pole at distance 1.
     reach = (2 * np.pi * (nodes - 1)) ** (1 / 3)
@@ -313,33 +310,23 @@ def particle_distillation_gradient(
     width = np.hypot(a * h, b)
     with np.errstate(over="ignore", invalid="ignore"):
         x = a * y[..., None] + width * u
-        first = -1, *[1] * x.ndim
-        T, T_slope = _noise(x, b, *(of.reshape(first) for of in (a * means, np.hypot(a * stds, b), weights)))
-        C, C_slope = _noise(x, b, a * np.moveaxis(y, -1, 0)[..., None, None], width, 1.0)
+        T, T_slope = mixture_noise(x, b, a * means, np.hypot(a * stds, b), weights)
+        C, C_slope = bells_noise(a * y / width, u, width, b)
         eps = b / width * u  # the mean of eps given x and the particle
-        gap, gap_slope = T - C, T_slope - C_slope
-        slope = one * 2 * gap * gap_slope + two * (gap_slope * (T - eps) + gap * T_slope)
-        slope = slope + three * (2 * T_slope * (T - eps) + C_slope * eps)
-    return _checks.result(a * (slope @ (p / p.sum())), "particles", "means", "loss_weights")
+        gap, gap_slope, error = T - C, T_slope - C_slope, T - eps
+        slope = one * (2 * gap * gap_slope @ p) + two * ((gap_slope * error + gap * T_slope) @ p)
+        slope += three * (2 * T_slope * error @ p + C_slope @ (eps * p))
+    return _checks.result(a * slope / p.sum(), "particles", "means", "loss_weights")
 
 
-def _noise(x, b, centres, widths, weights):
-    """Return the best guess of the noise at ``x`` and its slope, for a noisy mixture of components along axis 0."""
-    off = (x - centres) / widths
-    p = off * off
-    p *= -0.5
-    p += np.log(weights) - np.log(widths)
-    p -= p.max(axis=0)
-    np.exp(p, out=p)
-    p /= p.sum(axis=0)
-    off /= widths
-    mean = (p * off).sum(axis=0)
-    # The score is -mean; its slope is minus the mean curvature plus the variance of the pull.
-    curvature = (p / widths**2).sum(axis=0)
-    off -= mean
-    p *= off
-    p *= off
-    return b * mean, b * (curvature - p.sum(axis=0))
+def _slopes(mu, tau, mean, std, a, b2, weights):
+    """Return the gradient of `gaussian_distillation_gradient`, unchecked; the three weights come first."""
+    one, two, three = weights
+    U, V = (a * std) ** 2 + b2, (a * tau) ** 2 + b2
+    # As a difference of squares: 1 - V / U would lose its digits where both agree.
+    k, d, c = (a * (std - tau)) * (a * (std + tau)) / U, mu - mean, 2 * a * a * b2
+    d_mu = c * d / U * ((two / 2 - (one + two) * k) / V + three / U)
+    return d_mu, c * tau * (one * (k / V) ** 2 - two * k / V / U + three / U / U)
 
 
 def _gaussian(mu, tau, mean, std, bar_alpha):
