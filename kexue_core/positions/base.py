@@ -131,7 +131,7 @@ def safe_base(L: int, d: int = 128) -> float:
     Returns
     -------
     float
-        The start of the last interval of `admissible_bases`, at the cost of all of them; at most `worst_case_base`.
+        The start of the last interval of `admissible_bases`, found by a walk down from `worst_case_base`.
 
     Raises
     ------
@@ -147,7 +147,8 @@ def safe_base(L: int, d: int = 128) -> float:
     >>> round(safe_base(1024), 2)
     6018.28
     """
-    return float(admissible_bases(L, d)[-1, 0])
+    L, s = _length_and_exponents(L, d)
+    return math.exp(_next_failure(math.log(worst_case_base(L, d)), 0.0, L, s)[0])
 
 
 def worst_case_base(L: int, d: int = 128) -> float:
@@ -206,22 +207,20 @@ def _length_and_exponents(L, d):
 def _taylor(m, u, s):
     """Return f, df/du and M for the distances m at u (one, or one each); M bounds |d^2 f/du^2| from u on."""
     phi = m[:, None] * np.exp(-np.multiply.outer(u, s))
-    w = s * phi
     # the second derivative of cos(phi) is -s^2 (phi sin phi + phi^2 cos phi), and phi falls with u
-    bound = (s * w * (np.minimum(phi, 1) + phi)).sum(axis=-1)
-    return np.cos(phi).sum(axis=-1), (w * np.sin(phi)).sum(axis=-1), bound
+    return np.cos(phi).sum(axis=-1), (phi * np.sin(phi)) @ s, (phi * (np.minimum(phi, 1) + phi)) @ (s * s)
 
 
 def _clear_step(sign, f, slope, curvature):
     """Return how far f keeps its sign for sure: the positive zero of ``|f| + sign slope t - curvature t^2/2``."""
     f, slope = np.maximum(sign * f, 0.0), sign * slope
-    root = np.sqrt(slope * slope + 2 * curvature * f)
-    falling = slope < 0  # each of the two forms of the zero cancels in the case of the other
-    return np.where(falling, 2 * f, slope + root) / np.where(falling, root - slope, curvature)
+    reach = np.sqrt(slope * slope + 2 * curvature * f) + np.abs(slope)
+    falling = slope < 0  # each of the two forms of the zero would cancel in the case of the other
+    return np.where(falling, 2 * f, reach) / np.where(falling, reach, curvature)
 
 
 def _march(u, m, s):
-    """Return for each m how far from u on its f is sure to be negative, up to the last percent of the way to its root.
+    """Return for each m how far from u on its f is sure to be negative, up to the last tenth of the way to its root.
 
     Beyond it another m is mostly negative still. Where none is, f is marched on, and its last steps are Newton's.
     """
@@ -229,40 +228,42 @@ def _march(u, m, s):
     while moving.size:
         step = _clear_step(-1, *_taylor(m[moving], u[moving], s))
         u[moving] += step
-        moving = moving[step > np.maximum(4e-16 * u[moving], 0.01 * (u[moving] - begun))]
+        moving = moving[step > np.maximum(4e-16 * u[moving], 0.1 * (u[moving] - begun))]
     return u
 
 
 def _next_admissible(u, L, s):
     """Return the smallest admissible ``u' >= u`` and the number of values of f that it took."""
-    last, checks, width = L // 2, 0, 256
+    last, checks, width = L // 2, 0, 128
     while True:
         # the next violator is usually near the last one: widen the window only while it shows none
         start, stop = max(last - width, 0), min(last + width, L)
         m, f = negative(start, stop, np.exp(-u * s))
         checks += stop - start
         if m.size:
-            m = m[np.argsort(f / m)[:12]]
+            m = m[np.argsort(f / m)[:6]]
             reach = _march(u, m, s)
-            u, last, width = max(reach.max(), math.nextafter(u, math.inf)), int(m[reach.argmax()]), 256
+            u, last, width = max(reach.max(), math.nextafter(u, math.inf)), int(m[reach.argmax()]), 128
         elif stop - start == L:
             return u, checks
         else:
-            width *= 4
+            width *= 8
 
 
 def _next_failure(u, end, L, s):
-    """Return the first point from the admissible u to ``end`` at which an f turns negative, and its m."""
-    m = np.arange(1, L)
-    while u < end:
-        theta = np.exp(-u * s)
+    """Return the first point from u, up or down to ``end``, at which an f turns negative, and its m; none is at u."""
+    m, way = np.arange(1, L), math.copysign(1, end - u)
+    while u != end:
+        theta, far = np.exp(-u * s), min(u, max(u - 0.25, end))  # the steps down end at far: the bound holds from there
         f, slope = range_sums_and_slopes(1, L, theta, s * theta)
-        a, b = m * (s**2 @ theta), m**2 * (s**2 @ theta**2)
-        step = _clear_step(1, f, m * slope, b + np.minimum(a, b))
+        fast = s * np.exp(-far * s)
+        a, b = m * (s @ fast), m**2 * (fast @ fast)
+        step = _clear_step(1, f, way * m * slope, b + np.minimum(a, b))
         near = np.flatnonzero(f < 1e-3)  # here the rounding of the fast sums would show in the root
-        step[near] = _clear_step(1, *_taylor(m[near], u, s))
+        f, slope, _ = _taylor(m[near], u, s)
+        step[near] = _clear_step(1, f, way * slope, _taylor(m[near], far, s)[2])
         k = step.argmin()
         if step[k] <= 4e-16 * u:
             return u, m[k : k + 1]
-        u += step[k]
+        u = min(u + step[k], end) if way > 0 else max(u - step[k], far)
     return end, m[:0]

@@ -332,6 +332,11 @@ def test_safe_base_reproduces_the_known_values():
     assert safe_base(8192) == pytest.approx(394327.9046, rel=1e-9)
 
 
+@pytest.mark.parametrize(("L", "d"), [(3, 4), (50, 4), (40, 6), (200, 8), (400, 16), (300, 128), (2048, 128)])
+def test_safe_base_is_the_start_of_the_last_admissible_interval(L, d):
+    assert safe_base(L, d) == pytest.approx(admissible_bases(L, d)[-1, 0], rel=1e-11)
+
+
 def test_safe_base_is_the_last_base_at_which_something_fails():
     base = safe_base(300, 64)
     grid = np.exp(np.linspace(math.log(base * (1 + 1e-12)), math.log(100 * base), 4001))
