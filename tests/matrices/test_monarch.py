@@ -322,6 +322,20 @@ def test_the_low_rank_error_is_the_distance_of_the_truncated_decomposition():
     assert (low_rank_error(a, 7) == 0).all()
 
 
+def test_a_low_rank_error_that_is_small_keeps_its_digits():
+    rng = np.random.default_rng(15)
+    u, v = (np.linalg.qr(rng.normal(size=(6, 6)))[0] for _ in range(2))
+    falls = np.array([10.0 ** -np.arange(6.0), 1e-3 ** np.arange(6.0), np.ones(6), [1e3, 1, 1, 1, 1, 1]])
+    for rank in range(6):  # the squares fall below the rounding of the largest; in one batch with others that do not
+        found = low_rank_error(falls[:, None] * u @ v, rank)
+        exact = (falls[:, rank:] ** 2).sum(axis=-1)
+        assert (abs(found - exact) <= 1e-14 * np.sqrt(exact) * falls[:, 0]).all()
+    assert low_rank_error(1e-170 * np.diag([3.0, 2.0]), 1) == 0  # its square is none
+    assert low_rank_error(np.diag([1e200, 1e90]), 1) == pytest.approx(1e180)  # only the Gram matrix overflows
+    with pytest.raises(ValueError, match="got"):
+        low_rank_error(np.diag([1e200, 1e200]), 1)
+
+
 def test_of_a_sparse_batch_only_what_has_more_rows_than_the_rank_is_decomposed():
     rng = np.random.default_rng(14)
     a = rng.normal(size=(200, 6, 6)) * (rng.random((200, 6, 6)) < 0.08)
