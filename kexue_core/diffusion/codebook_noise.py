@@ -126,14 +126,13 @@ def exact_schedule(T: int, n: int | None = None) -> Schedule:
     T = _checks.integer("T", T, low=1)
     n = T if n is None else _checks.integer("n", n, low=1, high=T)
     kept = [(2 * T * i + n) // (2 * n) for i in range(1, n + 1)]  # round(T i / n) in integers
-    columns, before, top, bottom, at = [], (1, 1), 1, 1, 0
+    columns, top, bottom, at = [], 1, 1, 0
     for t in kept:
-        for step in range(at + 1, t + 1):
-            top, bottom = top * (50 * T - step), bottom * 50 * T
-        one = top * before[1], bottom * before[0]  # alpha^2 of the long step
+        short = [50 * T - step for step in range(at + 1, t + 1)]
+        one = math.prod(short), (50 * T) ** len(short)  # alpha^2 of the long step
+        top, bottom, at = top * one[0], bottom * one[1], t
         pairs = one, (one[1] - one[0], one[1]), (top, bottom), (bottom - top, bottom)
         columns.append([_root(*pair) for pair in pairs])
-        before, at = (top, bottom), t
     alpha, beta, bar_alpha, bar_beta = np.array(columns).T.copy()
     previous = np.concatenate([[1.0], bar_alpha[:-1]]), np.concatenate([[0.0], bar_beta[:-1]])
     arrays = alpha, beta, bar_alpha, bar_beta, *previous
@@ -186,12 +185,12 @@ def codebook(t: ArrayLike, size: int, d: int, *, seed: ArrayLike = 0) -> NDArray
     size, d = _checks.integer("size", size, low=1), _checks.integer("d", d, low=1)
     seed = _checks.array("seed", seed, kind="integer", low=0, high=2**32 - 1)
     shape = _checks.broadcast(("t", t, 0), ("seed", seed, 0))
-    pairs = [*zip(np.broadcast_to(seed, shape).flat, np.broadcast_to(t, shape).flat)]
+    pairs = np.stack([np.broadcast_to(part, shape).ravel() for part in (seed, t)], axis=1).astype(np.uint32)
     books, some = np.empty((len(pairs), size * d)), max(1, _AT_ONCE // (size * d))
     for start in range(0, len(pairs), some):
-        seeds = [np.random.SeedSequence([int(i) for i in pair]) for pair in pairs[start : start + some]]
+        seeds = map(np.random.SeedSequence, pairs[start : start + some])
         raw = np.concatenate([np.random.PCG64(one).random_raw(size * d) for one in seeds])
-        books[start : start + some] = _normal((raw >> np.uint64(12)).astype(float)).reshape(-1, size * d)
+        books[start : start + some] = _normal(raw).reshape(-1, size * d)
     return books.reshape(*shape, size, d)
 
 
@@ -204,29 +203,35 @@ def _root(top, bottom):
     return math.ldexp(float(2 * root + inexact), -shift - 1)  # the last bit breaks ties as the exact root does
 
 
-def _normal(k):
-    """Return the normal quantile of ``(2 k + 1) 2^-53`` for whole doubles ``k < 2^52``: IEEE operations only."""
-    p = (2 * k + 1) * 2.0**-53
+def _normal(raw):
+    """Return the normal quantile of ``(2 k + 1) 2^-53``, ``k`` the first 52 of 64 bits: IEEE operations only."""
+    p = (raw >> np.uint64(11) | np.uint64(1)).astype(float)
+    p *= 2.0**-53
     q = p - 0.5
-    r = 0.180625 - q * q
-    value = q * _ratio(r, *_CENTRE)
+    r = q * q
+    value = _ratio(np.subtract(0.180625, r, out=r), *_CENTRE)
+    value *= q
     tail = np.flatnonzero(np.abs(q) > 0.425)
-    r = np.sqrt(-_log(np.minimum(p, 1.0 - p)[tail]))
+    p = p[tail]
+    r = np.sqrt(-_log(np.minimum(p, 1.0 - p)))
     size = _ratio(r - 1.6, *_TAIL)
     far = np.flatnonzero(r > 5.0)  # most books have none
     if far.size:
         size[far] = _ratio(r[far] - 5.0, *_FAR)
-    value[tail] = np.where(q[tail] < 0, -size, size)
+    value[tail] = np.copysign(size, q[tail])
     return value
 
 
 def _ratio(r, top, bottom):
-    return _horner(r, top) / _horner(r, bottom)
+    value = _horner(r, top)
+    value /= _horner(r, bottom)
+    return value
 
 
 def _horner(r, coefficients):
-    value = np.full_like(r, coefficients[0])
-    for c in coefficients[1:]:
+    value = r * coefficients[0]
+    value += coefficients[1]
+    for c in coefficients[2:]:
         value *= r
         value += c
     return value

@@ -190,9 +190,9 @@ def codebook_encode(
         aim = denoised(toward, x / a, b / a, x.shape, "toward") if callable(toward) else toward
         with np.errstate(over="ignore", invalid="ignore"):
             away = aim - guess
-            rates = (away @ book.T if book.ndim == 2 else (book @ away[..., None])[..., 0]) * (u[t - 1] / sigma[t - 1])
+            rates = _products(book, away) * (u[t - 1] / sigma[t - 1])
             if rule in ("nearest", "softmax"):
-                rates = rates - (book**2).sum(axis=-1) / 2
+                rates = rates - np.einsum("...i,...i", book, book) / 2
             if rule in ("softmax", "importance"):
                 rates = rates + rng.gumbel(size=rates.shape)
         chosen.append(_checks.result(np.asarray(rates), "toward").argmax(axis=-1))
@@ -227,8 +227,17 @@ def _named(codebook, sigma, choose):
             return sigma[t - 1] * book[choose(t, x, guess, book)]
         if _checks.broadcast(("x", x, 1), (f"codebook({t})", book, 2)) != x.shape[:-1]:
             raise ValueError(f"codebook({t}) must have leading axes among {x.shape[:-1]}, got shape {book.shape}")
-        book = np.broadcast_to(book, (*x.shape[:-1], *book.shape[-2:]))
         k = choose(t, x, guess, book)
+        book = np.broadcast_to(book, (*x.shape[:-1], *book.shape[-2:]))
         return sigma[t - 1] * np.take_along_axis(book, k[..., None, None], axis=-2)[..., 0, :]
 
     return noise
+
+
+def _products(book, x):
+    """Return the products of all codewords with vectors; those that share a book are one product of matrices."""
+    if book.ndim == 2:
+        return x @ book.T
+    if book.ndim == x.ndim + 1 and book.shape[-3] == 1:
+        return x @ book[..., 0, :, :].swapaxes(-2, -1)
+    return (book @ x[..., None])[..., 0]
