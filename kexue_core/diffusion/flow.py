@@ -175,6 +175,9 @@ def consistency_mixture(
         high = (means + stds * z.max(axis=-1, keepdims=True)).max(axis=-1, keepdims=True)
         low, high = _checks.result(low, "x", "means"), _checks.result(high, "x", "means")
         y = np.clip(np.broadcast_to(x, shape), low, high)
+        found = y.reshape(-1, 1)
+        side, goal, low, high = (np.broadcast_to(part, shape).reshape(-1, 1) for part in (side, goal, low, high))
+        open_at, y, smallest = np.arange(len(found)), found.copy(), 4e-16 * stds.min()
         for _ in range(200):
             u = side * (y - means) / stds
             tail = _log_sum(log_w + log_normal_cdf(u))
@@ -185,11 +188,14 @@ def consistency_mixture(
             newton = y - miss / slope
             inside = (newton > low) & (newton < high)
             new = np.where(miss == 0, y, np.where(inside, newton, low + (high - low) / 2))
-            if (np.abs(new - y) <= 4e-16 * np.maximum(np.abs(new), stds.min())).all():
+            found[open_at] = new
+            going = ~(np.abs(new - y) <= np.maximum(4e-16 * np.abs(new), smallest))[:, 0]
+            if not going.any():
                 break
-            y = new
+            open_at, y = open_at[going], new[going]
+            side, goal, low, high = (part[going] for part in (side, goal, low, high))
     exact = np.broadcast_to(t == 0, shape)
-    return _checks.result(np.where(exact, x, new), "x", "means")
+    return _checks.result(np.where(exact, x, found.reshape(shape)), "x", "means")
 
 
 def _log_sum(logs):
