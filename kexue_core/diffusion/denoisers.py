@@ -108,8 +108,8 @@ def denoise_mixture(
     """
     means = _checks.array("means", means, ndim=2, core=2)
     stds = _per_entry("stds", stds, len(means), low=0)
-    weights = np.full(len(means), 1 / len(means)) if weights is None else weights
-    weights = _checks.distribution("weights", weights, positive=True, shape=(len(means),))
+    if weights is not None:
+        weights = _checks.distribution("weights", weights, positive=True, shape=(len(means),))
     x, t, centre, means = _centred(x, t, means)
     t = t[..., None]
     with np.errstate(all="ignore"):
@@ -125,12 +125,13 @@ def denoise_mixture(
             wide *= wide
             wide *= excess
             logits -= np.divide(wide, 2, out=wide)
-        logits += np.log(weights)
+        if weights is not None:
+            logits += np.log(weights)
         logits -= means.shape[1] * np.log(scale)
         p = _probabilities(logits, t)
         keep = p * (stds / scale) ** 2
         kept = keep.sum(axis=-1, keepdims=True) * x
-        return _checks.result(centre + kept + np.subtract(p, keep, order="C") @ means, "x", "means")
+        return _checks.result(centre + kept + _average(p - keep, means), "x", "means")
 
 
 def denoise_points(x: ArrayLike, t: ArrayLike, *, points: ArrayLike) -> NDArray[np.float64]:
@@ -171,7 +172,7 @@ def denoise_points(x: ArrayLike, t: ArrayLike, *, points: ArrayLike) -> NDArray[
     x, t, centre, points = _centred(x, t, _checks.array("points", points, ndim=2, core=2))
     with np.errstate(all="ignore"):
         t = t[..., None]
-        guess = np.ascontiguousarray(_probabilities(_closeness(x, points, t), t)) @ points
+        guess = _average(_probabilities(_closeness(x, points, t), t), points)
         guess += centre
         return _checks.result(guess, "points")
 
@@ -274,9 +275,8 @@ def _closeness(x, means, scale):
     """Return ``(x.m - |m|^2 / 2) / scale^2`` for all means: up to a common term ``-|x - m|^2 / (2 scale^2)``."""
     unit = _checks.binary_exponent(means)
     x, means, scale = (np.ldexp(part, -unit) for part in (x, means, scale))
-    products = x @ means.T
-    if len(means) < 8:  # as rows in memory: the inner loops then run over many points, not over few means
-        products = np.asfortranarray(products.reshape(-1, len(means))).reshape(products.shape)
+    # Components on the first axis in memory: all loops, and the sums over components, then run along the points.
+    products = (means @ x.reshape(-1, x.shape[-1]).T).T.reshape(*x.shape[:-1], len(means))
     products -= (means**2).sum(axis=-1) / 2
     products = _checks.result(products, "the distances of x and the data") / scale
     products /= scale
@@ -287,9 +287,16 @@ def _probabilities(logits, t):
     top = logits.max(axis=-1, keepdims=True)
     if not np.isfinite(logits).all():
         raise ValueError(f"t must be above 1e-150 times the distances of x and the data, got {t.min()}")
-    p = np.exp(np.subtract(logits, top, out=logits), out=logits)
+    logits -= top
+    np.copyto(logits, -np.inf, where=logits < -700)  # subnormal numbers would only be slow, in exp and in products
+    p = np.exp(logits, out=logits)
     p /= p.sum(axis=-1, keepdims=True)
     return p
+
+
+def _average(p, means):
+    """Return ``p @ means`` as one product of matrices, whatever the axes of ``p``."""
+    return (p.reshape(-1, len(means)) @ means).reshape(*p.shape[:-1], means.shape[1])
 
 
 def _points_and_times(x, t) -> tuple[Array, Array]:

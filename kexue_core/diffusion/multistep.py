@@ -24,11 +24,10 @@ MULTISTEP = {"ipndm": 4, "dpm_solver_pp": 3, "unipc": 3}
 
 
 class _Past(NamedTuple):
-    """What is known at the start of a step: times and denoised points, the newest last."""
+    """What is known at the start of a step, the newest last: times, and what the method extrapolates, D or v."""
 
     times: list[float]
     points: list[Array]
-    velocities: list[Array]
 
 
 def solve_multistep(
@@ -97,20 +96,20 @@ def solve_multistep(
     x, times = _checks.array("x", x, core=1), decreasing_times(times)
     highest = MULTISTEP[_checks.choice("method", method, MULTISTEP)]
     order = highest if order is None else _checks.integer("order", order, low=1, high=highest)
-    past, steps = _Past([], [], []), len(times) - 1
+    past, steps = _Past([], []), len(times) - 1
     start = x
     for i, u in enumerate(times[1:]):
         t = times[i]
         report(callback, t, x)
-        d = x / np.hypot(1, t) if analytic_first and i == 0 else (x - denoised(denoise, x, t, x.shape)) / t
-        _remember(past, t, x - t * d, d)
+        past.times.append(t)
+        past.points.append(_known(denoise, x, t, velocity=method == "ipndm", free=analytic_first and i == 0))
         now = min(i + 1, order) if method == "ipndm" else min(i + 1, order, steps - i)
         if method == "unipc" and i > 0:  # the corrector of the step that has just ended
             x = _exponential(start, past, t, min(i, order, steps - i + 1), correct=True)
         start = x
         with np.errstate(over="ignore", invalid="ignore"):
             if method == "ipndm":
-                x = x + (u - t) * sum(c * v for c, v in zip(_ADAMS[now], reversed(past.velocities)))
+                x = _combined([1, *((u - t) * c for c in _ADAMS[now])], [x, *past.points[::-1]])
             elif method == "dpm_solver_pp":
                 x = _dpm_solver_pp(x, past, u, now)
             else:
@@ -220,11 +219,19 @@ def fit_inserted_times(
     targets = _checks.array("targets", targets, shape=(len(times), *x.shape))
     grid = np.arange(1, 50) / 50 if grid is None else _checks.array("grid", grid, ndim=1, core=1)
     fitted: list[float] = []
+    seen: dict[float, tuple[Array, Array]] = {}
     for i in range(1, len(times)):
 
-        def error(r, i=i):
+        def known(x, t, i=i):  # up to the start of the step most calls are the same for all exponents
+            if t < times[i - 1]:
+                return denoise(x, t)
+            if t not in seen or not np.array_equal(seen[t][0], x):
+                seen[t] = x.copy(), denoised(denoise, x, t, x.shape)
+            return seen[t][1]
+
+        def error(r, i=i, known=known):
             refined = insert_times(times[: i + 1], [*fitted, r])
-            end = solve_multistep(denoise, x, refined, method=method, analytic_first=analytic_first)
+            end = solve_multistep(known, x, refined, method=method, analytic_first=analytic_first)
             with np.errstate(over="ignore"):
                 return np.sum(np.ldexp(end - targets[i], -_checks.binary_exponent(x, targets[i])) ** 2)
 
@@ -234,28 +241,38 @@ def fit_inserted_times(
     return np.array(fitted)
 
 
-def _remember(past, t, point, velocity):
-    past.times.append(t)
-    past.points.append(point)
-    past.velocities.append(velocity)
+def _known(denoise, x, t, velocity, free):
+    """Return the velocity or the denoised point at ``x``; if ``free``, without a call."""
+    if free:
+        d = x / np.hypot(1, t)
+        return d if velocity else x - t * d
+    point = denoised(denoise, x, t, x.shape)
+    return (x - point) / t if velocity else point
+
+
+def _combined(weights, arrays):
+    """Return the sum of arrays with weights, a new array."""
+    total = weights[0] * arrays[0]
+    for weight, array in zip(weights[1:], arrays[1:]):
+        total += weight * array
+    return total
 
 
 def _dpm_solver_pp(x, past, u, order):
     """One step of DPM-Solver++ from the newest time: ``D`` and its differences in ``lambda = -log t``."""
-    log_snr, points = -np.log(past.times), past.points
+    log_snr, newest = -np.log(past.times[-3:]), past.points[: -order - 1 : -1]
     h = -np.log(u) - log_snr[-1]
     phi = np.expm1(-h)
-    end = u / past.times[-1] * x - phi * points[-1]
-    if order == 1:
-        return end
-    r0 = (log_snr[-1] - log_snr[-2]) / h
-    first = (points[-1] - points[-2]) / r0
-    if order == 2:
-        return end - phi / 2 * first
-    r1 = (log_snr[-2] - log_snr[-3]) / h
-    second = (first - (points[-2] - points[-3]) / r1) / (r0 + r1)
-    phi_2 = phi / h + 1
-    return end + phi_2 * (first + r0 * second) - (phi_2 / h - 1 / 2) * second
+    first, second = 0, 0  # weights of the first differences, newest first
+    if order > 1:
+        r0 = (log_snr[-1] - log_snr[-2]) / h
+        first = -phi / 2 / r0
+    if order > 2:
+        r1 = (log_snr[-2] - log_snr[-3]) / h
+        phi_2 = phi / h + 1
+        bend = (phi_2 * r0 - (phi_2 / h - 1 / 2)) / (r0 + r1)
+        first, second = (phi_2 + bend) / r0, -bend / r1
+    return _combined([u / past.times[-1], first - phi, second - first, -second], [x, *newest])
 
 
 def _exponential(x, past, u, order, *, correct=False):
@@ -264,18 +281,14 @@ def _exponential(x, past, u, order, *, correct=False):
     old = -2 if correct else -1
     h = -np.log(u) - log_snr[old]
     nodes = [(log_snr[old - k] - log_snr[old]) / h for k in range(1, order)] + [1.0] * correct
-    slopes = [(points[old - k] - points[old]) / nodes[k - 1] for k in range(1, order)]
-    if correct:
-        slopes.append(points[-1] - points[-2])
+    others = [points[old - k] for k in range(1, order)] + points[-1:] * correct
     phi = np.expm1(-h)
-    end = u / past.times[old] * x - phi * points[old]
-    if not slopes:
-        return end
-    if len(slopes) == 1:  # as in its authors' code
-        return end - phi / 2 * slopes[0]
     power, b = phi / -h - 1, []
-    for k in range(1, len(slopes) + 1):
+    for k in range(1, len(nodes) + 1):
         b.append(power * math.factorial(k) / phi)
         power = power / -h - 1 / math.factorial(k + 1)
-    weights = np.linalg.solve(np.vander(nodes, increasing=True).T, b)
-    return end - phi * sum(w * slope for w, slope in zip(weights, slopes))
+    if len(nodes) == 1:  # as in its authors' code
+        b = [1 / 2]
+    # Weights of the slopes (D_k - D) / node_k of all other points
+    slopes = np.linalg.solve(np.vander(nodes, increasing=True).T, b) / nodes if nodes else np.zeros(0)
+    return _combined([u / past.times[old], phi * (slopes.sum() - 1), *(-phi * slopes)], [x, points[old], *others])
