@@ -120,8 +120,9 @@ def denoise_mixture(
         logits = _closeness(x, means, scale)
         if excess.any():
             largest = np.abs(x).max(axis=-1, keepdims=True)
-            length = largest * np.sqrt(((x / np.where(largest > 0, largest, 1)) ** 2).sum(axis=-1, keepdims=True))
-            wide = np.divide(length, scale, out=np.empty_like(logits))
+            if x.shape[-1] > 1:
+                largest = largest * np.sqrt(((x / np.where(largest > 0, largest, 1)) ** 2).sum(axis=-1, keepdims=True))
+            wide = np.divide(largest, scale, out=np.empty_like(logits))  # the length of x
             wide *= wide
             wide *= excess
             logits -= np.divide(wide, 2, out=wide)
@@ -276,7 +277,8 @@ def _closeness(x, means, scale):
     unit = _checks.binary_exponent(means)
     x, means, scale = (np.ldexp(part, -unit) for part in (x, means, scale))
     # Components on the first axis in memory: all loops, and the sums over components, then run along the points.
-    products = (means @ x.reshape(-1, x.shape[-1]).T).T.reshape(*x.shape[:-1], len(means))
+    product = np.multiply if x.shape[-1] == 1 else np.matmul
+    products = product(means, x.reshape(-1, x.shape[-1]).T).T.reshape(*x.shape[:-1], len(means))
     products -= (means**2).sum(axis=-1) / 2
     products = _checks.result(products, "the distances of x and the data") / scale
     products /= scale
