@@ -107,16 +107,7 @@ def normal_quantile(t: ArrayLike) -> NDArray[np.float64]:
     array([-1.96 ,  0.   ,  0.999])
     """
     t = _checks.array("t", t, low=0, high=1, open="both")
-    lower = np.log(np.minimum(t, 1 - t))
-    # F(s) <= exp(-s^2 / 2) / 2 for s <= 0 puts the start left of the root; log F is concave, so Newton rises to it.
-    s = -np.sqrt(np.maximum(-2 * (np.log(2) + lower), 0))
-    for _ in range(8):
-        below = log_normal_cdf(s)
-        step = (lower - below) / np.exp(log_normal_density(s) - below)
-        s = np.minimum(s + step, 0)
-        if (np.abs(step) <= 1e-9 * np.abs(s)).all():  # the next step would be below rounding
-            break
-    return np.where(t > 0.5, -s, s)[()]
+    return _by_parts(_quantile, t)
 
 
 def log_normal_cdf(s: ArrayLike) -> NDArray[np.float64]:
@@ -190,6 +181,19 @@ def _by_parts(f, x):
     for part in range(0, x.size, 8192):
         value[part : part + 8192] = f(flat[part : part + 8192])
     return value.reshape(x.shape)[()]
+
+
+def _quantile(t):
+    lower = np.log(np.minimum(t, 1 - t))
+    # F(s) <= exp(-s^2 / 2) / 2 for s <= 0 puts the start left of the root; log F is concave, so Newton rises to it.
+    s = -np.sqrt(np.maximum(-2 * (np.log(2) + lower), 0))
+    for _ in range(8):
+        below = _log_cdf(s)
+        step = (lower - below) / np.exp(log_normal_density(s) - below)
+        s = np.minimum(s + step, 0)
+        if (np.abs(step) <= 1e-9 * np.abs(s)).all():  # the next step would be below rounding
+            break
+    return np.where(t > 0.5, -s, s)
 
 
 def _cdf(s):
