@@ -132,7 +132,8 @@ def denoise_mixture(
         p = _probabilities(logits, t)
         keep = p * (stds / scale) ** 2
         kept = keep.sum(axis=-1, keepdims=True) * x
-        return _checks.result(centre + kept + _average(p - keep, means), "x", "means")
+        p -= keep
+        return _checks.result(centre + kept + _average(p, means), "x", "means")
 
 
 def denoise_points(x: ArrayLike, t: ArrayLike, *, points: ArrayLike) -> NDArray[np.float64]:
@@ -280,7 +281,8 @@ def _closeness(x, means, scale):
     product = np.multiply if x.shape[-1] == 1 else np.matmul
     products = product(means, x.reshape(-1, x.shape[-1]).T).T.reshape(*x.shape[:-1], len(means))
     products -= (means**2).sum(axis=-1) / 2
-    products = _checks.result(products, "the distances of x and the data") / scale
+    products = _checks.result(products, "the distances of x and the data")
+    products = np.divide(products, scale, out=products if scale.ndim == 1 else None)
     products /= scale
     return products
 
