@@ -227,8 +227,11 @@ def train_ign(
     rate = _checks.number("rate", rate, low=0, open="low")
     idem, tight = (_checks.number(n, v, low=0) for n, v in (("lam_idem", lam_idem), ("lam_tight", lam_tight)))
     shape = (*net.weights[0].shape[:-2], batch, net.weights[0].shape[-2])
-    flat = [part.copy() for part in (*net.weights, *net.biases)]
-    first, second = ([np.zeros_like(part) for part in flat] for _ in range(2))
+    parts = (*net.weights, *net.biases)
+    theta = np.concatenate([part.ravel() for part in parts])  # all in one: Adam goes over it at once
+    first, second = np.zeros_like(theta), np.zeros_like(theta)
+    pieces = np.split(theta, np.cumsum([part.size for part in parts])[:-1])
+    flat = [piece.reshape(part.shape) for piece, part in zip(pieces, parts)]
     terms, layers = np.empty((steps, 2, *shape[:-2])), len(net.weights)
     with np.errstate(over="ignore", invalid="ignore"):
         for k in range(steps):
@@ -236,11 +239,11 @@ def train_ign(
             now = MapNet(tuple(flat[:layers]), tuple(flat[layers:]))
             terms[k], gradient = _net_gradient(now, x, rng.standard_normal(shape), idem, tight)
             _checks.result(terms[k], "net", "rate", "lam_tight")
-            for part, g, m, v in zip(flat, (*gradient.weights, *gradient.biases), first, second):
-                m += (g - m) * 0.5
-                v += (g * g - v) * 0.001
-                part -= rate * m / (1 - 0.5 ** (k + 1)) / (np.sqrt(v / (1 - 0.999 ** (k + 1))) + 1e-8)
-    for part in (*flat, *second):  # an infinite square would have stopped its weight
+            g = np.concatenate([part.ravel() for part in (*gradient.weights, *gradient.biases)])
+            first += (g - first) * 0.5
+            second += (g * g - second) * 0.001
+            theta -= rate * first / (1 - 0.5 ** (k + 1)) / (np.sqrt(second / (1 - 0.999 ** (k + 1))) + 1e-8)
+    for part in (theta, second):  # an infinite square would have stopped its weight
         _checks.result(part, "net", "rate", "lam_tight")
     return MapNet(tuple(flat[:layers]), tuple(flat[layers:])), terms
 
@@ -279,7 +282,7 @@ def _backward(grad, states, net):
     for_w, for_b = [], []
     for i in reversed(range(len(net.weights))):
         if i < len(net.weights) - 1:
-            slope = states[i + 1] ** 2
+            slope = np.square(states[i + 1], out=states[i + 1])  # the state is not needed any more
             grad *= np.subtract(1, slope, out=slope)  # no longer the caller's: the last layer has no tanh
         for_w.append(states[i].swapaxes(-1, -2) @ grad)
         for_b.append(np.einsum("...nd->...d", grad)[..., None, :])  # a sum over axis -2, three times as fast
