@@ -4,8 +4,8 @@ import re
 
 import pytest
 from docutils import nodes
+from reader import listen
 from sphinx_external_toc.parsing import parse_toc_yaml
-from test_browser_search import collect_problems
 
 from extensions import chapters, gallery
 
@@ -77,7 +77,7 @@ def test_the_way_of_a_reader(site, browser):
         viewport={"width": 1280, "height": 800}, permissions=["clipboard-read", "clipboard-write"]
     )
     page = context.new_page()
-    collect_problems(page, ("file:", "data:", "blob:"))
+    listen(page, ("file:", "data:", "blob:"))
     page.goto((site / "chapters" / "intro.html").as_uri())
 
     islands = page.locator("#islands.kx-ready")
@@ -108,7 +108,7 @@ def test_the_way_of_a_reader(site, browser):
     assert re.search(r"base=\d+", address)[0] in copied
 
     page = context.new_page()
-    collect_problems(page, ("file:", "data:", "blob:"))
+    listen(page, ("file:", "data:", "blob:"))
     page.goto(copied)
     page.locator("#islands.kx-ready").wait_for()
     page.wait_for_function("(old) => document.querySelector('#islands .kx-numbers').innerText === old", arg=shown)
