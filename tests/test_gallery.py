@@ -77,7 +77,7 @@ def test_the_way_of_a_reader(site, browser):
         viewport={"width": 1280, "height": 800}, permissions=["clipboard-read", "clipboard-write"]
     )
     page = context.new_page()
-    listen(page, ("file:", "data:", "blob:"))
+    listen(page)
     page.goto((site / "chapters" / "intro.html").as_uri())
 
     islands = page.locator("#islands.kx-ready")
@@ -108,7 +108,7 @@ def test_the_way_of_a_reader(site, browser):
     assert re.search(r"base=\d+", address)[0] in copied
 
     page = context.new_page()
-    listen(page, ("file:", "data:", "blob:"))
+    listen(page)
     page.goto(copied)
     page.locator("#islands.kx-ready").wait_for()
     page.wait_for_function("(old) => document.querySelector('#islands .kx-numbers').innerText === old", arg=shown)
