@@ -1,4 +1,4 @@
-"""One look for all figures: colour-blind safe, transparent, legible on light and dark pages."""
+"""One look for all figures: colour-blind safe, legible on light and dark pages."""
 
 import base64
 import io
