@@ -197,7 +197,7 @@ class Explorer:
         if strict() or building_book():
             self._claim_name()
         figure, _ = self._drawn(self._complete({}))
-        first = self._canvas.svg(figure) if strict() else None
+        first = self._canvas.svg(figure)
         book = {"text/html": self._player()} if building_book() else {}
         if strict():
             self._require_one_picture(first)
