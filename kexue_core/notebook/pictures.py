@@ -55,7 +55,8 @@ class Canvas:
         self._draw, self._name, self._default = draw, name, dict(default)
         figure, axes = new_figure(figsize, panels)
         forget_ticks(figure)
-        self._empty = pickle.dumps((figure, axes))
+        self._models = [figure]  # alive: transforms in a copy are filed under the ids of those that they copy, and lose
+        self._empty = pickle.dumps((figure, axes))  # one another if a new one is given such an id
         self._panels = panels
         self._layout = None  # place of each axes, and where each column of panels begins
         self._memory = {}
@@ -126,6 +127,7 @@ class Canvas:
             for one, drawn in zip(empty.axes, figure.axes):
                 for axis, like in ((one.xaxis, drawn.xaxis), (one.yaxis, drawn.yaxis)):
                     mark_ticks(axis, like)
+            self._models.append(empty)
             self._empty = pickle.dumps((empty, axes))
 
 

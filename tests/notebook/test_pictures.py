@@ -18,6 +18,7 @@ import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
 import pytest
+from matplotlib.transforms import TransformNode
 from nbclient import NotebookClient
 
 from kexue_core.notebook import Choice, Explorer, Linear, set_style
@@ -444,6 +445,31 @@ def test_the_layout_is_that_of_the_default_whatever_was_drawn_first():
     explorers = [explorer_of(wide_labels) for _ in range(2)]
     explorers[0].svg(n=6)
     assert explorers[0].svg(n=2) == explorers[1].svg(n=2)
+
+
+def test_transforms_of_a_copy_are_filed_under_ids_that_no_new_transform_can_get():
+    # else it takes the place of another one in such a file, which is then not told that something has moved: two
+    # copies in a hundred had a link less, and once a layout collapsed
+    def strangers():
+        nodes = [thing for thing in gc.get_objects() if isinstance(thing, TransformNode)]
+        filed = {key for node in nodes for key, parent in node._parents.items() if parent() is not None}
+        return len(filed - {id(node) for node in nodes})
+
+    found = []
+
+    def draw(ax, n):
+        found.append(strangers())
+        ax.loglog(X + 1, n * X + 1)
+        found.append(strangers())
+        return {"slope": n}
+
+    gc.collect()
+    explorer = explorer_of(draw)
+    gc.collect()
+    explorer.svg(n=2)  # draws twice: the first one finds the layout, the second one copies its ticks
+    gc.collect()
+    explorer.svg(n=3)
+    assert found == [0] * 6
 
 
 MEASURED = """
