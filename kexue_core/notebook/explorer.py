@@ -28,7 +28,8 @@ class Explorer:
     """A drawing function with a slider for each of its arguments.
 
     Display it as the last line of a cell. With a kernel it shows ipywidgets; the built book shows all its pictures
-    without one; its text form is the table of the numbers at every stop, which nbval compares.
+    without one; its text form is the table of the numbers at every stop, which nbval compares (a strict run: else the
+    text beside the widgets says what the default shows).
 
     Parameters
     ----------
@@ -197,12 +198,13 @@ class Explorer:
         if strict() or building_book():
             self._claim_name()
         figure, _ = self._drawn(self._complete({}))
-        first = self._canvas.svg(figure)
+        first = self._canvas.svg(figure) if strict() else None
         book = {"text/html": self._player()} if building_book() else {}
         if strict():
             self._require_one_picture(first)
         data = {"name": self.name, "controls": control_data(self.controls)}
-        bundle = {"text/plain": self.table(), "image/png": self._canvas.png(figure), MIME: data}
+        text = self.table() if strict() or building_book() else self.description()
+        bundle = {"text/plain": text, "image/png": self._canvas.png(figure), MIME: data}
         return bundle | (book or self.widget()._repr_mimebundle_() | bundle)
 
     def _claim_name(self):

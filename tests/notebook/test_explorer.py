@@ -68,12 +68,15 @@ def test_a_draw_that_changes_its_names_is_refused():
         Explorer(lambda ax, n: {f"value {n}": n}, alt="bad", n=Choice("n", [1, 2])).table()
 
 
-def test_errors_in_draw_reach_the_reader_and_stop_the_cell():
+@pytest.mark.parametrize("setting", ["KEXUE_STRICT", "KEXUE_BOOK"])
+def test_errors_in_draw_reach_the_reader_and_stop_the_cell(setting, monkeypatch):
     def broken(ax, n):
         return {"inverse": 1 / n}
 
     explorer = Explorer(broken, alt="inverse", n=Choice("n", [1, 0]))
-    with pytest.raises(ZeroDivisionError):
+    explorer._repr_mimebundle_()  # a reader's: the default alone is drawn
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+        patch.setenv(setting, "1")
         explorer._repr_mimebundle_()  # at display, because every stop is drawn
     slider, picture = explorer.widget().children
     with pytest.raises(ZeroDivisionError):
@@ -118,12 +121,13 @@ def test_numbers_of_a_stop_can_be_asked_and_changing_the_answer_changes_nothing(
 def test_the_bundle_of_a_notebook_and_of_the_book(explorer, monkeypatch):
     live = explorer._repr_mimebundle_()
     assert {"text/plain", "image/png", "application/vnd.jupyter.widget-view+json"} <= set(live)
+    assert live["text/plain"] == explorer.description()
     assert "text/html" not in live
     monkeypatch.setenv("KEXUE_BOOK", "1")
     book = explorer._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" not in book
     assert book["text/html"].count('type="range"') == 1
-    assert book["text/plain"] == live["text/plain"]
+    assert book["text/plain"] == explorer.table()
 
 
 @pytest.mark.parametrize(
