@@ -124,7 +124,8 @@ def _false(identity):
             if value is not None and abs(value) > 1e-20:
                 return f"the identity {identity} is false at {point}"
         return ""
-    if all(_impossible(identity, symbol) for symbol in sorted(lone, key=str)):
+    easiest_first = sorted(lone, key=lambda symbol: (symbol != left, str(symbol)))  # that need not be solved for
+    if all(_impossible(identity, symbol) for symbol in easiest_first):
         return f"the assumptions on its symbols do not allow {identity}"
     return ""
 
