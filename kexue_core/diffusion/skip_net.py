@@ -79,13 +79,14 @@ def skip_net(x: ArrayLike, *, net: SkipNet, rho: ArrayLike = 1.0) -> NDArray[np.
         Inputs.
     net : SkipNet
         Of `random_skip_net`, ``L`` levels below the input.
-    rho : float or (L,) array_like
+    rho : float or (..., L) array_like
         Factors of the skips, deepest first as from `skip_weights`, not negative.
 
     Returns
     -------
     y : (..., D) ndarray
-        Positively homogeneous, ``y(c x) = c y(x)`` for ``c >= 0``: there are no biases.
+        Positively homogeneous, ``y(c x) = c y(x)`` for ``c >= 0``: there are no biases. Leading axes of ``rho`` come
+        before those of ``x``.
 
     Raises
     ------
@@ -103,21 +104,26 @@ def skip_net(x: ArrayLike, *, net: SkipNet, rho: ArrayLike = 1.0) -> NDArray[np.
     >>> net = random_skip_net([2, 1], np.random.default_rng(0))
     >>> skip_net([[1.0, -2.0]], net=net, rho=[0.5]).round(3)
     array([[ 0.75 , -0.959]])
+    >>> skip_net([[1.0, -2.0]], net=net, rho=[[0.5], [1.0]]).round(3)
+    array([[[ 0.75 , -0.959]],
+    <BLANKLINE>
+           [[ 1.25 , -1.959]]])
     """
     encoder, decoder = _net(net)
     x = _checks.array("x", x, core=1, last=len(encoder[0]))
     rho = _checks.array("rho", rho, low=0)
-    if rho.shape not in ((), (len(encoder),)):
-        raise ValueError(f"rho must be a number or have shape ({len(encoder)},), got shape {rho.shape}")
+    if rho.ndim and rho.shape[-1] != len(encoder):
+        raise ValueError(f"rho must be a number or have shape (..., {len(encoder)}), got shape {rho.shape}")
+    factors = np.broadcast_to(np.moveaxis(np.atleast_1d(rho), -1, 0), (len(encoder), *rho.shape[:-1]))
     levels = [x]
     with np.errstate(over="ignore", invalid="ignore"):
         for down in encoder:
             h = levels[-1] @ down
             levels.append(np.maximum(h, 0, out=h))
         y = levels.pop()
-        for up, factor in zip(reversed(decoder), np.broadcast_to(rho, (len(encoder),))):
-            y = y @ up
-            y += factor * levels.pop()
+        for up, factor in zip(reversed(decoder), factors):
+            below, y = y @ up, factor.reshape(factor.shape + (1,) * x.ndim) * levels.pop()
+            y += below
             if levels:
                 np.maximum(y, 0, out=y)
         return _checks.result(y, "x", "net", "rho")

@@ -331,7 +331,9 @@ def _balance_gradient(logits, k, objective, target, floor):
         slope = probability - target
     slope = slope[..., None, :]
     average = p @ np.swapaxes(slope, -1, -2)  # of each token
-    gradient = p * (slope - average) / p.shape[-2]
+    gradient = np.subtract(slope, average, out=np.empty_like(p))
+    gradient *= p
+    gradient /= p.shape[-2]
     return gradient, load, probability
 
 

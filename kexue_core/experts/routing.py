@@ -89,7 +89,7 @@ def expert_load(mask: ArrayLike) -> NDArray[np.float64]:
     array([0.75, 0.25])
     """
     mask = _checks.array("mask", mask, kind="boolean", core=2)
-    counts = np.count_nonzero(mask, axis=-2)
+    counts = np.einsum("...ti->...i", mask, dtype=np.int64)
     total = counts.sum(axis=-1, keepdims=True)
     if not total.all():
         raise ValueError("mask must choose at least one expert, got none")

@@ -23,6 +23,12 @@ def test_the_network_is_the_loop_written_out():
     for rho in ([0.0, 0.0, 0.0], [0.2, 0.6, 1.0], [1.5, 1.0, 0.5]):
         np.testing.assert_allclose(skip_net(x, net=net, rho=rho), by_hand(x, net, rho), atol=1e-14)
     np.testing.assert_array_equal(skip_net(x, net=net, rho=0.5), skip_net(x, net=net, rho=[0.5] * 3))
+    many = rng.random((2, 4, 3))
+    each = [[skip_net(x, net=net, rho=rho) for rho in row] for row in many]
+    np.testing.assert_allclose(skip_net(x, net=net, rho=many), each, rtol=1e-13, atol=1e-14)
+    np.testing.assert_array_equal(
+        skip_net(x[0], net=net, rho=many[0]), [skip_net(x[0], net=net, rho=r) for r in many[0]]
+    )
     np.testing.assert_allclose(skip_net(3 * x, net=net), 3 * skip_net(x, net=net), rtol=1e-12)
 
 
@@ -75,6 +81,7 @@ def test_what_no_affine_map_explains_is_not_less_than_nothing():
         (lambda: random_skip_net([4, 0], np.random.default_rng(0)), ValueError, "dims must be at least 1, got 0"),
         (lambda: random_skip_net([4, 2], 0), TypeError, "rng must be a numpy.random.Generator, got 0"),
         (lambda: skip_net([[1.0, 2.0]], net=NET, rho=[1.0, 1.0]), ValueError, r"rho must be a number or have shape"),
+        (lambda: skip_net([1.0, 2.0], net=NET, rho=[[1.0, 1.0]]), ValueError, r"\(\.\.\., 1\), got shape \(1, 2\)"),
         (lambda: skip_net([[1.0]], net=NET), ValueError, "x must have a last axis of length 2, got shape"),
         (lambda: skip_net([[1.0, 2.0]], net=tuple(NET)), TypeError, "net must be a SkipNet, got"),
         (

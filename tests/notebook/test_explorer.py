@@ -75,9 +75,10 @@ def test_errors_in_draw_reach_the_reader_and_stop_the_cell(setting, monkeypatch)
 
     explorer = Explorer(broken, alt="inverse", n=Choice("n", [1, 0]))
     explorer._repr_mimebundle_()  # a reader's: the default alone is drawn
-    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
-        patch.setenv(setting, "1")
+    monkeypatch.setenv(setting, "1")
+    with pytest.raises(ZeroDivisionError):
         explorer._repr_mimebundle_()  # at display, because every stop is drawn
+    monkeypatch.delenv(setting)
     slider, picture = explorer.widget().children
     with pytest.raises(ZeroDivisionError):
         slider.value = 0
