@@ -10,7 +10,7 @@ from kexue_core.notebook.asymptotics import differing_near, staying_finite
 from kexue_core.notebook.conditions import ENDLESS, Contradiction, assume
 from kexue_core.notebook.premises import contradicts
 from kexue_core.notebook.refusal import StepError, refuse, require_zero
-from kexue_core.notebook.zero import FAILURES, TimeLimit, refutation, time_limit
+from kexue_core.notebook.zero import FAILURES, TimeLimit, evaluate, refutation, time_limit
 
 __all__ = ["limit", "series", "sides_of"]
 
@@ -187,8 +187,14 @@ def _roots(part, parameter):
         factor = factor.as_base_exp()[0]
         if parameter in factor.free_symbols:
             roots = sp.roots(factor, parameter) if factor.is_polynomial(parameter) else _zeros(factor, parameter)
-            found |= {sp.expand(root) for root in roots if not (parameter.is_extended_real and root.is_real is False)}
+            found |= {sp.expand(root) for root in roots if not (parameter.is_extended_real and _is_complex(root))}
     return found
+
+
+def _is_complex(number):
+    """Tell whether a number is not real, by its digits if SymPy does not know."""
+    value = evaluate(number, {}) if number.is_real is None else None
+    return number.is_real is False or (value is not None and abs(value.imag) > 1e-10)
 
 
 @functools.lru_cache(maxsize=256)
