@@ -84,9 +84,8 @@ def skip_net(x: ArrayLike, *, net: SkipNet, rho: ArrayLike = 1.0) -> NDArray[np.
 
     Returns
     -------
-    y : (..., D) ndarray
-        Positively homogeneous, ``y(c x) = c y(x)`` for ``c >= 0``: there are no biases. Leading axes of ``rho`` come
-        before those of ``x``.
+    y : (*rho.shape[:-1], *x.shape) ndarray
+        Positively homogeneous, ``y(c x) = c y(x)`` for ``c >= 0``: there are no biases.
 
     Raises
     ------
@@ -122,8 +121,9 @@ def skip_net(x: ArrayLike, *, net: SkipNet, rho: ArrayLike = 1.0) -> NDArray[np.
             levels.append(np.maximum(h, 0, out=h))
         y = levels.pop()
         for up, factor in zip(reversed(decoder), factors):
-            below, y = y @ up, factor.reshape(factor.shape + (1,) * x.ndim) * levels.pop()
-            y += below
+            skip = factor.reshape(factor.shape + (1,) * x.ndim) * levels.pop()
+            skip += y @ up
+            y = skip
             if levels:
                 np.maximum(y, 0, out=y)
         return _checks.result(y, "x", "net", "rho")

@@ -27,9 +27,9 @@ _displayed = {}  # name -> explorer: ids on a page are unique
 class Explorer:
     """A drawing function with a slider for each of its arguments.
 
-    Display it as the last line of a cell. With a kernel it shows ipywidgets; the built book shows all its pictures
-    without one; its text form is the table of the numbers at every stop, which nbval compares (a strict run: else the
-    text beside the widgets says what the default shows).
+    Display it as the last line of a cell. With a kernel it shows ipywidgets, and the text beside them says what the
+    default shows; the built book shows all its pictures without one. There, in a strict run and printed, its text form
+    is the table of the numbers at every stop, which nbval compares.
 
     Parameters
     ----------
