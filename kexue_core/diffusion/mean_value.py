@@ -105,7 +105,8 @@ def fit_mean_direction(
     Returns
     -------
     r : (N - 1,) ndarray
-        Values of ``grid``; among equally good ones the first.
+        Values of ``grid``; a later one must lower the squared error by a billionth, or rounding would choose where the
+        direction hardly depends on ``r``.
 
     Raises
     ------
@@ -141,7 +142,7 @@ def fit_mean_direction(
             for r in grid.tolist():
                 landed = x + (u - t) * METHODS["amed"].direction(v, x, t, u, d, r)
                 error = np.sum(np.ldexp(landed - targets[i + 1], -unit) ** 2)
-                if error < best or len(fitted) == i:
+                if error < (1 - 1e-9) * best or len(fitted) == i:
                     fitted, best, end = [*fitted[:i], r], error, landed
             x = _checks.result(end, "denoise")
             _checks.result(np.array([best]), "x", "targets")

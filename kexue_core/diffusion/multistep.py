@@ -194,7 +194,7 @@ def fit_inserted_times(
     Returns
     -------
     r : (N - 1,) ndarray
-        Values of ``grid``.
+        Values of ``grid``, the first of those whose squared error is within a billionth of the least.
 
     Raises
     ------
@@ -237,7 +237,7 @@ def fit_inserted_times(
 
         errors = np.array([error(r) for r in grid.tolist()])
         _checks.result(errors.min(keepdims=True), "x", "targets")
-        fitted.append(float(grid[errors.argmin()]))
+        fitted.append(float(grid[(errors <= (1 + 1e-9) * errors.min()).argmax()]))
     return np.array(fitted)
 
 

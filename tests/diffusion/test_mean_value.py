@@ -6,6 +6,7 @@ from oracles import oracles
 
 from kexue_core.diffusion.denoisers import denoise_gaussian, denoise_points, disk_images
 from kexue_core.diffusion.mean_value import fit_mean_direction, gaussian_mean_time, trajectory_pca
+from kexue_core.diffusion.multistep import fit_inserted_times
 from kexue_core.diffusion.samplers import solve_diffusion_ode, solve_reference, steps_at_nfe, trajectory
 from kexue_core.diffusion.schedules import edm_time_steps
 
@@ -132,6 +133,16 @@ def test_the_fit_is_the_best_of_its_grid_in_each_step_given_the_steps_before():
             path = trajectory(solve_diffusion_ode, DISKS, x, times, **options)
             errors.append(np.sum((path[i + 1] - targets[i + 1]) ** 2))
         assert fitted[i] == grid[int(np.argmin(errors))]
+
+
+@pytest.mark.parametrize("fit", [fit_mean_direction, fit_inserted_times])
+def test_where_the_direction_does_not_depend_on_r_the_first_exponent_is_taken_and_not_what_rounding_prefers(fit):
+    rng, grid = np.random.default_rng(0), [0.5, 0.1, 0.7, 0.3]
+    target, times = rng.standard_normal(64), [3.0, 1.0, 0.3]  # one point of data: straight paths, whatever the steps
+    for x in 3 * rng.standard_normal((20, 8, 64)):
+        targets = np.stack([x, *rng.standard_normal((2, 8, 64))])
+        fitted = fit(partial(denoise_points, points=target[None]), x, times, targets, grid=grid)
+        np.testing.assert_array_equal(fitted, 0.5)
 
 
 def test_the_analytic_first_direction_changes_the_fit():
