@@ -10,7 +10,7 @@ COMPILE = -q --upgrade --universal --python-version 3.11 --no-header --no-annota
 
 # An older processor, whose sums and functions are rounded otherwise; its instructions are among those of every x86-64.
 ifeq ($(shell uname -m),x86_64)
-OLDER := OPENBLAS_CORETYPE=Nehalem NPY_DISABLE_CPU_FEATURES=X86_V3
+OLDER := OPENBLAS_CORETYPE=Nehalem NPY_DISABLE_CPU_FEATURES=X86_V3,X86_V4,AVX512_ICL,AVX512_SPR
 endif
 NBVAL = pytest -q --nbval $$($(BIN)/python -m extensions.toc .) --nbval-cell-timeout=300 -n 2 --dist loadscope
 
